@@ -1,0 +1,31 @@
+"""Objectives: consensus, rewards, credit, policy losses and head losses, all pure functions."""
+
+from tevo.objectives.consensus import DROP_REASONS as DROP_REASONS
+from tevo.objectives.consensus import KEPT as KEPT
+from tevo.objectives.consensus import Consensus as Consensus
+from tevo.objectives.consensus import Majority as Majority
+from tevo.objectives.consensus import Medoid as Medoid
+from tevo.objectives.consensus import PoolRule as PoolRule
+from tevo.objectives.consensus import drop_reasons as drop_reasons
+from tevo.objectives.consensus import majority as majority
+from tevo.objectives.consensus import medoid as medoid
+from tevo.objectives.consensus import pseudo_labels as pseudo_labels
+from tevo.objectives.consensus import span_vote as span_vote
+from tevo.objectives.rewards import QuestionerWeights as QuestionerWeights
+from tevo.objectives.rewards import SolverWeights as SolverWeights
+from tevo.objectives.rewards import alignment_reward as alignment_reward
+from tevo.objectives.rewards import answer_reward as answer_reward
+from tevo.objectives.rewards import evidence_quality as evidence_quality
+from tevo.objectives.rewards import in_band as in_band
+from tevo.objectives.rewards import learnability as learnability
+from tevo.objectives.rewards import localisation as localisation
+from tevo.objectives.rewards import necessity as necessity
+from tevo.objectives.rewards import order_dependency as order_dependency
+from tevo.objectives.rewards import questioner_reward as questioner_reward
+from tevo.objectives.rewards import repetition as repetition
+from tevo.objectives.rewards import same_question as same_question
+from tevo.objectives.rewards import solver_reward as solver_reward
+from tevo.objectives.rewards import sufficiency as sufficiency
+from tevo.objectives.rewards import video_dependency as video_dependency
+from tevo.objectives.rewards import when_reward as when_reward
+from tevo.objectives.rewards import zoom_reward as zoom_reward
