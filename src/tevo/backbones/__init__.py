@@ -1,0 +1,8 @@
+"""Video models behind one door; names load the library they need when they are built."""
+
+from tevo.backbones.base import Backbone as Backbone
+from tevo.backbones.base import BackboneSpec as BackboneSpec
+from tevo.backbones.base import TextEncoder as TextEncoder
+from tevo.backbones.registry import build_backbone as build_backbone
+from tevo.backbones.registry import list_backbones as list_backbones
+from tevo.backbones.registry import register_backbone as register_backbone

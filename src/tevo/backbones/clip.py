@@ -5,20 +5,25 @@ code and weights: https://github.com/mlfoundations/open_clip (any of its models)
 """
 
 import copy
+import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder
+from tevo.backbones.fetching import cannot_load
 from tevo.backbones.fingerprint import module_fingerprint
-from tevo.backbones.pixels import normalise_frames
+from tevo.backbones.pixels import normalise_frames, rgb
+from tevo.backbones.registry import register_backbone
 from tevo.backbones.spans import frame_spans
+from tevo.backbones.tiny import CLIP_TINY, load_tiny, tiny_weights
 from tevo.errors import TevoError
 from tevo.structures import VideoTokens
 
@@ -56,13 +61,14 @@ class ClipBackbone(Backbone, TextEncoder):
         super().__init__()
         import open_clip
 
+        self.config = clip_config(model)
         self.model = build_open_clip(model, pretrained)
         self.tokenizer = _tokenizer(model)
         preprocess = open_clip.get_model_preprocess_cfg(self.model)
         size = preprocess["size"]
         self.image_size_px = int(size if isinstance(size, int) else size[0])
-        self.mean = tuple(float(part) for part in preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN))
-        self.std = tuple(float(part) for part in preprocess.get("std", open_clip.OPENAI_DATASET_STD))
+        self.mean = rgb(preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN))
+        self.std = rgb(preprocess.get("std", open_clip.OPENAI_DATASET_STD))
         self.interpolation = "bilinear" if preprocess.get("interpolation") == "bilinear" else "bicubic"
         self.frozen = frozen
         self.fps = fps
@@ -70,7 +76,6 @@ class ClipBackbone(Backbone, TextEncoder):
         self.text_cache_size = text_cache_size
         self._texts: OrderedDict[str, Tensor] = OrderedDict()
         self._name = name or (model if isinstance(model, str) else "clip")
-        self._config = repr(model)
         self.model.register_load_state_dict_post_hook(self._weights_changed)
         if frozen:
             self.requires_grad_(False)
@@ -81,23 +86,15 @@ class ClipBackbone(Backbone, TextEncoder):
         """Renew what hangs on the weights: the spec's fingerprint, the remembered texts."""
         self._texts.clear()
         preprocessing = (self.image_size_px, self.mean, self.std, self.interpolation)
+        architecture = json.dumps(self.config, sort_keys=True, default=str)
         self.spec = BackboneSpec(
             name=self._name,
-            dim=self._joint_dim(),
+            dim=int(self.config["embed_dim"]),
             image_size_px=self.image_size_px,
             frames_per_clip=1,
             fps=self.fps,
-            fingerprint=module_fingerprint(self.model, self._config, preprocessing),
+            fingerprint=module_fingerprint(self.model, architecture, preprocessing),
         )
-
-    def _joint_dim(self) -> int:
-        output_dim = getattr(self.model.visual, "output_dim", None)
-        if isinstance(output_dim, int):
-            return output_dim
-        with torch.no_grad():  # a timm tower does not say its width
-            pixel = next(self.model.visual.parameters())
-            frame = pixel.new_zeros((1, 3, self.image_size_px, self.image_size_px))
-            return int(self.model.visual.eval()(frame).shape[-1])
 
     def train(self, mode: bool = True) -> Self:
         """Switch mode; a frozen backbone stays in eval mode."""
@@ -109,15 +106,17 @@ class ClipBackbone(Backbone, TextEncoder):
         """One unit-norm token a frame; its span is the frame's share of time (:func:`frame_spans`)."""
         batch, time = times_s.shape
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            chunks = [self._encode_frames(chunk) for chunk in frames.flatten(0, 1).split(self.frames_per_chunk)]
+            flat = torch.split(frames.flatten(0, 1), self.frames_per_chunk)
+            chunks = [self._encode_frames(chunk) for chunk in flat]
             values = torch.cat(chunks).view(batch, time, -1)
         spans = frame_spans(times_s.to(values), 1.0 / self.fps)
         return VideoTokens(values, spans, torch.ones_like(spans[..., 0], dtype=torch.bool))
 
     def _encode_frames(self, frames: UInt8[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame dim"]:
-        weight = self.model.logit_scale
-        pixels = normalise_frames(frames.to(weight.device), self.image_size_px, self.mean, self.std, self.interpolation)
-        return F.normalize(self.model.encode_image(pixels.to(_image_dtype(self.model))).float(), dim=-1)
+        weight = next(self.model.visual.parameters())
+        frames = frames.to(weight.device)
+        pixels = normalise_frames(frames, self.image_size_px, self.mean, self.std, self.interpolation, weight.dtype)
+        return F.normalize(self.model.encode_image(pixels).float(), dim=-1)
 
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "text joint"]:
         """Unit-norm text embeddings; a frozen tower remembers the phrases it has seen."""
@@ -144,47 +143,61 @@ class ClipBackbone(Backbone, TextEncoder):
         return F.normalize(self.model.encode_text(tokens).float(), dim=-1)
 
 
-def _image_dtype(model: nn.Module) -> torch.dtype:
-    return next(model.parameters()).dtype
-
-
-def build_open_clip(model: str | Mapping[str, Any], pretrained: str | None) -> Any:  # noqa: ANN401
-    """The open_clip model of this name or config, with its weights.
+def clip_config(model: str | dict[str, Any]) -> dict[str, Any]:
+    """The open_clip config ``{embed_dim, vision_cfg, text_cfg, ...}`` of a name, or the one given, checked.
 
     Raises:
-        TevoError: unknown name, unknown tag, missing file, or weights that cannot be fetched.
+        TevoError: unknown name, a config without its parts, or a folder or hub entry without a config.
     """
     import open_clip
 
-    if isinstance(model, Mapping):
-        return _from_config(model, pretrained)
-    known = model.startswith(("hf-hub:", "local-dir:")) or model.replace("/", "-") in open_clip.list_models()
-    if not known:
-        raise TevoError(f"open_clip has no model {model!r}; it has {', '.join(open_clip.list_models()[:12])}, ...")
-    try:
-        return open_clip.create_model(model, pretrained=pretrained)
-    except (RuntimeError, OSError, ValueError) as error:
-        raise TevoError(_no_weights(model, pretrained, error)) from error
-
-
-def _from_config(config: Mapping[str, Any], pretrained: str | None) -> Any:  # noqa: ANN401
-    import open_clip
-
-    missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(config)
+    if isinstance(model, str):
+        try:
+            config = open_clip.get_model_config(model.replace("/", "-") if ":" not in model else model)
+        except (OSError, ValueError) as error:
+            raise cannot_load(f"the config of {model}", error, "a local folder (`local-dir:/path`)") from error
+        if config is None:
+            close = get_close_matches(model, open_clip.list_models(), n=5, cutoff=0.4)
+            raise TevoError(
+                f"open_clip has no model {model!r}; the nearest of its names: {', '.join(close) or 'none'}. "
+                f"All of them: python -c 'import open_clip; print(open_clip.list_models())'"
+            )
+        return dict(config)
+    missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(model)
     if missing:
-        raise TevoError(f"a CLIP config needs embed_dim, vision_cfg and text_cfg; {sorted(missing)} missing")
-    # open_clip writes into the configs it is given
-    kwargs = copy.deepcopy(dict(config))
-    custom_text = kwargs.pop("custom_text", False) or "hf_model_name" in kwargs["text_cfg"]
-    model = (open_clip.CustomTextCLIP if custom_text else open_clip.CLIP)(**kwargs)
-    if pretrained is not None:
-        if not Path(pretrained).is_file():
-            raise TevoError(_no_weights("a CLIP config", pretrained, "no such file; a config has no tags"))
-        open_clip.load_checkpoint(model, pretrained)
+        raise TevoError(f"a CLIP config needs embed_dim, vision_cfg and text_cfg; {sorted(missing)} not in {model}")
     return model
 
 
-def _tokenizer(model: str | Mapping[str, Any]) -> Any:  # noqa: ANN401
+def build_open_clip(model: str | dict[str, Any], pretrained: str | None) -> Any:  # noqa: ANN401 (untyped library)
+    """The open_clip model of this name or config, with its weights (random when ``pretrained`` is None).
+
+    Raises:
+        TevoError: unknown tag, missing file, or weights that cannot be fetched or do not fit.
+    """
+    import open_clip
+
+    try:
+        if isinstance(model, str):
+            # a folder or hub entry brings its own weights: without this, missing ones would only be logged
+            must_load = pretrained is not None or ":" in model
+            return open_clip.create_model(model, pretrained=pretrained, require_pretrained=must_load)
+        # open_clip writes into the configs it is given
+        kwargs = copy.deepcopy(model)
+        custom_text = kwargs.pop("custom_text", False) or "hf_model_name" in kwargs["text_cfg"]
+        built = (open_clip.CustomTextCLIP if custom_text else open_clip.CLIP)(**kwargs)
+        if pretrained is not None:
+            if not Path(pretrained).is_file():
+                raise FileNotFoundError("no such file, and a config has no tags")
+            open_clip.load_checkpoint(built, pretrained)
+        return built
+    except (RuntimeError, OSError, ValueError, TypeError) as error:
+        what = model if isinstance(model, str) else "a CLIP config"
+        what = f"the weights {pretrained!r} of {what}" if pretrained else what
+        raise cannot_load(what, error, "a local file (`pretrained: /path/to/weights.safetensors`)") from error
+
+
+def _tokenizer(model: str | dict[str, Any]) -> Any:  # noqa: ANN401 (untyped library)
     import open_clip
 
     if isinstance(model, str):
@@ -192,12 +205,28 @@ def _tokenizer(model: str | Mapping[str, Any]) -> Any:  # noqa: ANN401
     return open_clip.SimpleTokenizer(context_length=model["text_cfg"].get("context_length", 77))
 
 
-def _no_weights(model: str, pretrained: str | None, error: object) -> str:
-    from huggingface_hub.constants import HF_HUB_CACHE
+@register_backbone
+def clip_vit_b32(pretrained: str | None = "laion2b_s34b_b79k", frozen: bool = True, fps: float = 2.0) -> ClipBackbone:
+    """CLIP ViT-B/32 at 224 px, 512 dimensions, trained on LAION-2B (open_clip; MIT weights).
 
-    return (
-        f"the weights {pretrained!r} of {model} could not be loaded ({error}). Looked for a local file of that "
-        f"name, then in the hub cache {HF_HUB_CACHE}, then on the network. Ways out: connect once so that they "
-        f"are cached, give a local file (`pretrained: /path/to/weights.safetensors`), or start from random "
-        f"weights with `pretrained: null`."
-    )
+    Args:
+        pretrained: open_clip tag, local weight file, or None for random weights.
+        frozen: weights take no gradient.
+        fps: default sampling rate, frames a second.
+    """
+    return ClipBackbone("ViT-B-32", pretrained, name="clip_vit_b32", frozen=frozen, fps=fps)
+
+
+@register_backbone
+def clip_tiny(pretrained: str | None = "shipped", frozen: bool = True, fps: float = 2.0) -> ClipBackbone:
+    """The same class at 64 px with about a million parameters, trained on the procedural world.
+
+    Args:
+        pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or None for random ones.
+        frozen: weights take no gradient.
+        fps: default sampling rate, frames a second.
+    """
+    backbone = ClipBackbone(CLIP_TINY, name="clip_tiny", frozen=frozen, fps=fps)
+    if pretrained is not None:
+        load_tiny(backbone.model, tiny_weights("clip_tiny", pretrained))
+    return backbone

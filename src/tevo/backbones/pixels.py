@@ -1,5 +1,7 @@
 """From raw frames to what a model was trained on: size and normalisation."""
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -9,6 +11,12 @@ RGB = tuple[float, float, float]
 
 IMAGENET_MEAN: RGB = (0.485, 0.456, 0.406)
 IMAGENET_STD: RGB = (0.229, 0.224, 0.225)
+
+
+def rgb(values: Iterable[float]) -> RGB:
+    """Three channel values from whatever sequence a library keeps them in."""
+    red, green, blue = values
+    return float(red), float(green), float(blue)
 
 
 def normalise_frames(

@@ -29,3 +29,14 @@ def frame_spans(times_s: Float[Tensor, "batch time"], lone_frame_s: float) -> Fl
         edges_before, edges_after = torch.cat([first, middle], dim=1), torch.cat([middle, last], dim=1)
     floor = times_s[:, :1].clamp(max=0.0)
     return torch.stack([torch.maximum(edges_before, floor), edges_after], dim=-1)
+
+
+def tubelet_spans(spans: Float[Tensor, "batch time 2"], tubelet_size: int) -> Float[Tensor, "batch token 2"]:
+    """Spans of runs of ``tubelet_size`` frames: from the first one's start to the last one's end, in seconds.
+
+    A last run that is cut short ends with the last frame.
+    """
+    time = spans.shape[1]
+    first = torch.arange(0, time, tubelet_size, device=spans.device)
+    last = (first + tubelet_size - 1).clamp(max=time - 1)
+    return torch.stack([spans[:, first, 0], spans[:, last, 1]], dim=-1)

@@ -16,7 +16,8 @@ from tevo.errors import TevoError
 
 CLIP_TINY: dict[str, Any] = {
     "embed_dim": 128,
-    "vision_cfg": {"image_size": 64, "patch_size": 8, "width": 128, "head_width": 32, "layers": 4, "mlp_ratio": 2.0},
+    # four layer counts make it a ModifiedResNet: half the cost of a ViT of 8-px patches
+    "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "head_width": 64},
     "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 2, "mlp_ratio": 2.0},
 }
 """open_clip config of ``clip_tiny``."""
@@ -72,6 +73,11 @@ def save_tiny(model: nn.Module, path: str | Path, token_ids: Iterable[int] | Non
     return len(content)
 
 
+def tiny_weights(variant: str, pretrained: str) -> Path:
+    """The file behind ``pretrained``: the one in the package for "shipped", else the path itself."""
+    return WEIGHTS / f"{variant}.safetensors" if pretrained == "shipped" else Path(pretrained)
+
+
 def load_tiny(model: nn.Module, path: str | Path) -> None:
     """Load what :func:`save_tiny` wrote, in place, as float32.
 
@@ -96,7 +102,7 @@ def load_tiny(model: nn.Module, path: str | Path) -> None:
 
 def _to_sparse(embedding: Float[Tensor, "piece dim"], token_ids: Iterable[int] | None) -> dict[str, Tensor]:
     if token_ids is None:
-        rows, member, counts = embedding.unique(dim=0, return_inverse=True, return_counts=True)
+        rows, member, counts = torch.unique(embedding, dim=0, return_inverse=True, return_counts=True)
         common = counts.argmax()
         ids, other = (member != common).nonzero()[:, 0], rows[common]
     else:
