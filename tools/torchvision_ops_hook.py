@@ -22,13 +22,13 @@ _SCHEMAS = (
 class _DeclareMissingOps:
     """A meta-path finder that finds nothing: it acts once, when torchvision gets to the trigger."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == _TRIGGER:
             sys.meta_path.remove(self)
             _declare()
 
 
-def _declare():
+def _declare() -> None:
     import torch
     from torchvision import extension
 

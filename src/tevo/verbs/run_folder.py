@@ -1,0 +1,58 @@
+"""The folder of a run, before the run: earlier results are kept, strange checkpoints are refused."""
+
+import sys
+from pathlib import Path
+from pickle import UnpicklingError
+
+from tevo.errors import TevoError
+
+_LIGHTNING_WORDS = ("last", "best", "hpc")  # Lightning finds these by itself
+
+
+def move_aside(folder: Path) -> Path | None:
+    """Rename a folder that holds a run to the first free ``NAME.earlier-N``.
+
+    Returns:
+        The new name, or None when there was no run in it.
+    """
+    if not (folder / "config.yaml").is_file():
+        return None
+    number = 1
+    while (target := folder.with_name(f"{folder.name}.earlier-{number}")).exists():
+        number += 1
+    folder.rename(target)
+    print(f"tevo: {folder} held an earlier run; it is now {target}", file=sys.stderr)
+    return target
+
+
+def foreign_checkpoint(name: str) -> TevoError:
+    """The refusal of a checkpoint that only a full unpickling could open."""
+    return TevoError(
+        f"{name} holds more than tensors and plain values, so tevo did not write it, and opening it could run "
+        "code. Give a file from the checkpoints/ folder of a tevo run, or start without --ckpt_path."
+    )
+
+
+def check_checkpoint(path: str | None) -> None:
+    """Refuse a checkpoint file before anything is built on it.
+
+    Raises:
+        TevoError: when it is missing, damaged, not a training checkpoint, or needs unpickling.
+    """
+    if path is None or path in _LIGHTNING_WORDS:
+        return
+    wanted = "Give a file from the checkpoints/ folder of a tevo run, or `last`"
+    if not Path(path).exists():
+        raise TevoError(f"there is no checkpoint at {Path(path).absolute()}. {wanted}.")
+    if Path(path).is_dir():  # a sharded checkpoint: its own strategy reads it
+        return
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except UnpicklingError as error:
+        raise foreign_checkpoint(path) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise TevoError(f"{path} cannot be read as a checkpoint: it is damaged or something else. {wanted}.") from error
+    if not isinstance(content, dict) or "state_dict" not in content or "loops" not in content:
+        raise TevoError(f"{path} holds no state of a training run (weights alone?). {wanted}.")

@@ -1,0 +1,96 @@
+"""The small verbs: typed functions that jsonargparse turns into commands. Heavy imports are inside."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+
+from tevo.verbs.configs import copy_configs, shipped_configs
+from tevo.verbs.table import SMALL_VERBS
+
+
+def run(words: list[str]) -> None:
+    """Parse the words after the verb into the verb's own arguments, and call it."""
+    verb = words[0]
+    parser = ArgumentParser(prog=f"tevo {verb}", description=f"{SMALL_VERBS[verb]}.", exit_on_error=False)
+    parser.add_function_arguments(_FUNCTIONS[verb], as_positional=True, skip={"folder"})
+    if verb == "init":  # the one positional word that may be left out
+        parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="where conf/ is put")
+    _FUNCTIONS[verb](**parser.parse_args(words[1:]).as_dict())
+
+
+def index(root: Path, manifest: Path | None = None, timeout_s: float = 20.0, workers: int = 2) -> None:
+    """Probe every video once, in subprocesses with a time limit; may be stopped and taken up again.
+
+    Args:
+        root: a folder (searched recursively), a quoted glob, a text file of paths, or one video.
+        manifest: where the result is kept (JSONL); inside the folder's cache when not given.
+        timeout_s: seconds after which a file that hangs is given up.
+        workers: files probed at the same time.
+    """
+    from tevo.video.index import build_index
+
+    found = build_index(root, manifest, timeout_s=timeout_s, workers=workers, progress=True)
+    for bad in found.bad:
+        print(f"bad    {bad.path}: {bad.reason}")
+    hours = sum(video.duration_s for video in found.videos) / 3600
+    print(f"{len(found.videos)} videos, {hours:.2f} hours; {len(found.bad)} bad files")
+
+
+def world(out: Path, size: Literal["small", "full"] = "full", seed: int = 0, workers: int = 2) -> None:
+    """Render the procedural world: clips/, train/ (mp4 alone), test/, ood/ and oracle/.
+
+    Args:
+        out: folder to write; what is already there of the same world is kept.
+        size: small (the quickstart) or full (the tables).
+        seed: another seed, another world.
+        workers: processes that render.
+    """
+    from tevo.data.world.generate import generate
+
+    generate(out, size, seed, workers)
+    print(f"world of size {size}, seed {seed}: {out}")
+
+
+def list_() -> None:
+    """Print the backbones and the shipped configs, and where each comes from."""
+    from tevo.backbones.registry import list_backbones
+
+    print("backbones (--model.backbone NAME, or a class_path of yours):")
+    for name, origin in sorted(list_backbones().items()):
+        print(f"  {name:<20}{origin}")
+    print("configs (--config conf/NAME):")
+    for name, path in shipped_configs().items():
+        print(f"  {name:<20}{path}")
+
+
+def init(folder: Path = Path("."), force: bool = False) -> None:
+    """Copy the shipped configs into FOLDER/conf.
+
+    Args:
+        folder: where to put them.
+        force: overwrite what is there.
+    """
+    for path in copy_configs(folder, force):
+        print(path)
+
+
+def report(run: Path) -> None:
+    """Write report.html from what the run has left on disk so far.
+
+    Args:
+        run: the run's folder (trainer.default_root_dir).
+    """
+    from tevo.report import write_report
+
+    print(write_report(run))
+
+
+_FUNCTIONS: dict[str, Callable[..., None]] = {
+    "index": index,
+    "world": world,
+    "list": list_,
+    "init": init,
+    "report": report,
+}

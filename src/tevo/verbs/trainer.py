@@ -1,0 +1,118 @@
+"""The verbs of the Trainer: one LightningCLI over the co-evolution and its DataModule."""
+
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, cast
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from tevo.data.datamodule import VideoQuestions
+from tevo.errors import TevoError
+from tevo.tasks.coevolution import CoEvolution
+from tevo.verbs.run_folder import check_checkpoint, foreign_checkpoint, move_aside
+from tevo.verbs.table import TRAINER_VERBS
+
+TRAINER_DEFAULTS: dict[str, Any] = {
+    "accelerator": "auto",
+    "devices": 1,
+    "default_root_dir": "runs/latest",
+    "reload_dataloaders_every_n_epochs": 1,  # videos in one phase, pooled questions in the next
+    "max_epochs": -1,  # the schedule of rounds ends the run
+    "num_sanity_val_steps": 0,  # round 0 is measured in full before the first step
+    "log_every_n_steps": 10,
+    "enable_model_summary": False,
+}
+
+
+class RunConfig(SaveConfigCallback):
+    """Writes ``config.yaml`` at the top of the run folder, beside the results it explains."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Called once, on the first process only."""
+        if stage == "fit":
+            folder = Path(trainer.default_root_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            self.parser.save(self.config, folder / "config.yaml", skip_none=False, overwrite=True)
+
+
+class TevoCLI(LightningCLI):
+    """LightningCLI with tevo's model, data and defaults; checkpoints are loaded weights-only, always."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Lightning's verbs, without the switch that would unpickle a stranger's file."""
+        return {verb: skipped | {"weights_only"} for verb, skipped in LightningCLI.subcommands().items()}
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Lightning warns when both ``args`` and sys.argv are there; here they are the same words."""
+        self.config = parser.parse_args(cast(list[str], args))
+        check_checkpoint(self.config[self.config.subcommand].ckpt_path)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Default loggers are CSV and TensorBoard, in the run folder's ``logs``."""
+        settings = self.config_init[str(self.subcommand)].trainer
+        folder = Path(settings.default_root_dir)
+        if settings.logger in (None, True):
+            logs = folder / "logs"
+            kwargs["logger"] = [CSVLogger(logs, name="csv"), TensorBoardLogger(logs, name="tensorboard")]
+        return super().instantiate_trainer(**kwargs)
+
+    def before_fit(self) -> None:
+        """An earlier run in the same folder is moved aside, never overwritten or mixed with."""
+        if self.config.fit.ckpt_path is None and self.trainer.is_global_zero:
+            move_aside(Path(self.trainer.default_root_dir))
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        return {**super()._prepare_subcommand_kwargs(subcommand), "weights_only": True}
+
+
+def hush() -> None:
+    """Silence what a user of tevo can do nothing about; everything else is still said."""
+    rank_zero = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    rank_zero.addFilter(lambda record: "Tip: For seamless cloud" not in record.getMessage())  # advertisements
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")  # between lightning 2.6 and torch
+    warnings.filterwarnings("ignore", message=".*does not have many workers")  # features come from the cache
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval")  # short phases are normal
+
+
+def run(words: list[str]) -> None:
+    """Run a Trainer verb; what the user can mend comes out as one message.
+
+    Raises:
+        TevoError: for a bad combination of options, or a checkpoint from elsewhere.
+        argparse.ArgumentError: for an unknown option or a value of the wrong type.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # `class_path: my_backbone.MyBackbone` finds a file in the current folder
+    hush()
+    try:
+        TevoCLI(
+            CoEvolution,
+            VideoQuestions,
+            args=words,
+            save_config_callback=RunConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            seed_everything_default=0,
+            trainer_defaults=TRAINER_DEFAULTS,
+            parser_kwargs=_parser_settings(),
+            auto_configure_optimizers=False,
+        )
+    except MisconfigurationException as error:
+        raise TevoError(str(error)) from error
+    except UnpicklingError as error:
+        raise foreign_checkpoint("the last checkpoint of this run") from error
+
+
+def _parser_settings() -> dict[str, Any]:
+    options = "[--config FILE ...] [--trainer.KEY VALUE] [--model.KEY VALUE] [--data.KEY VALUE] ..."
+    verbs = {
+        verb: {"usage": f"tevo {verb} {options}", "description": f"{line}."} for verb, line in TRAINER_VERBS.items()
+    }
+    return {"prog": "tevo", "exit_on_error": False, **verbs}
