@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from tevo.errors import TevoError
+from tevo.metrics import centre_prior, random_span, shrink, whole_video
+from tevo.structures import Span
+
+
+def test_centre_prior_lies_in_the_middle_of_a_video_that_starts_late():
+    assert centre_prior(40.0, 0.25, start_s=1.5) == (Span(16.5, 26.5),)
+    assert centre_prior(40.0, 1.0) == whole_video(40.0)
+
+
+def test_random_spans_stay_inside_and_cover_the_video():
+    generator = torch.Generator().manual_seed(0)
+    spans = [random_span(10.0, 0.2, generator, start_s=1.0)[0] for _ in range(200)]
+    assert all(span.length_s == pytest.approx(2.0) for span in spans)
+    assert all(1.0 <= span.start_s and span.end_s <= 11.0 for span in spans)
+    assert min(span.start_s for span in spans) < 2 and max(span.end_s for span in spans) > 10
+
+
+def test_shrink_keeps_the_centre():
+    assert shrink((Span(2.0, 6.0), Span(10.0, 11.0)), 0.5) == (Span(3.0, 5.0), Span(10.25, 10.75))
+    assert shrink((Span(2.0, 6.0),), 1.0) == (Span(2.0, 6.0),)
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.1, 1.5])
+def test_a_share_outside_the_video_is_refused(fraction):
+    with pytest.raises(TevoError, match="share of the video"):
+        centre_prior(10.0, fraction)
+
+
+def test_a_span_cannot_shrink_to_nothing():
+    with pytest.raises(TevoError, match="above 0"):
+        shrink((Span(0.0, 1.0),), 0.0)
