@@ -11,6 +11,15 @@ from tevo.objectives.consensus import majority as majority
 from tevo.objectives.consensus import medoid as medoid
 from tevo.objectives.consensus import pseudo_labels as pseudo_labels
 from tevo.objectives.consensus import span_vote as span_vote
+from tevo.objectives.credit import CREDIT as CREDIT
+from tevo.objectives.credit import Rewards as Rewards
+from tevo.objectives.credit import advantages as advantages
+from tevo.objectives.credit import outcome_gate as outcome_gate
+from tevo.objectives.credit import role_scores as role_scores
+from tevo.objectives.policy import NORMALISATIONS as NORMALISATIONS
+from tevo.objectives.policy import RATIOS as RATIOS
+from tevo.objectives.policy import PolicyLoss as PolicyLoss
+from tevo.objectives.policy import grpo_loss as grpo_loss
 from tevo.objectives.rewards import QuestionerWeights as QuestionerWeights
 from tevo.objectives.rewards import SolverWeights as SolverWeights
 from tevo.objectives.rewards import alignment_reward as alignment_reward
