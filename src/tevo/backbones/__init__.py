@@ -3,6 +3,9 @@
 from tevo.backbones.base import Backbone as Backbone
 from tevo.backbones.base import BackboneSpec as BackboneSpec
 from tevo.backbones.base import TextEncoder as TextEncoder
+from tevo.backbones.fingerprint import module_fingerprint as module_fingerprint
 from tevo.backbones.registry import build_backbone as build_backbone
 from tevo.backbones.registry import list_backbones as list_backbones
 from tevo.backbones.registry import register_backbone as register_backbone
+from tevo.backbones.spans import frame_spans as frame_spans
+from tevo.backbones.spans import tubelet_spans as tubelet_spans

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -96,7 +96,7 @@ class ClipBackbone(Backbone, TextEncoder):
             fingerprint=module_fingerprint(self.model, architecture, preprocessing),
         )
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "ClipBackbone":
         """Switch mode; a frozen backbone stays in eval mode."""
         return super().train(mode and not self.frozen)
 

@@ -57,7 +57,7 @@ def register_backbone(builder: Builder) -> Builder:
     return builder
 
 
-def build_backbone(name: str, **kwargs: Any) -> Backbone:  # noqa: ANN401 (a builder's own arguments)
+def build_backbone(name: str, **kwargs: Any) -> Backbone:
     """Build a backbone by its registered name.
 
     Args:

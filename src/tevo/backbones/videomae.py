@@ -7,7 +7,7 @@ map fitted without labels takes its tokens into the joint space of an image-text
 
 import json
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, UInt8
@@ -108,7 +108,7 @@ class VideoMAEBackbone(Backbone, TextEncoder):
             fingerprint=module_fingerprint(self.model, architecture, self.mean, self.std),
         )
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> "VideoMAEBackbone":
         """Switch mode; a frozen encoder stays in eval mode, and so does a frozen tower."""
         return super().train(mode and not self.frozen)
 
