@@ -14,9 +14,18 @@ def move_aside(folder: Path) -> Path | None:
 
     Returns:
         The new name, or None when there was no run in it.
+
+    Raises:
+        TevoError: when the run would have to move the folder that the user is in.
     """
-    if not (folder / "config.yaml").is_file():
+    folder = folder.absolute()
+    if not ((folder / "config.yaml").is_file() and (folder / "logs").is_dir()):
         return None
+    if Path.cwd().is_relative_to(folder):
+        raise TevoError(
+            f"{folder} holds an earlier run, and it is the current folder, so it cannot be moved aside. "
+            "Resume that run with --ckpt_path last, or name another folder with --trainer.default_root_dir."
+        )
     number = 1
     while (target := folder.with_name(f"{folder.name}.earlier-{number}")).exists():
         number += 1

@@ -38,19 +38,19 @@ def index(root: Path, manifest: Path | None = None, timeout_s: float = 20.0, wor
     print(f"{len(found.videos)} videos, {hours:.2f} hours; {len(found.bad)} bad files")
 
 
-def world(out: Path, size: Literal["small", "full"] = "full", seed: int = 0, workers: int = 2) -> None:
+def world(out: Path, size: Literal["tiny", "small", "full"] = "small", seed: int = 0, workers: int = 2) -> None:
     """Render the procedural world: clips/, train/ (mp4 alone), test/, ood/ and oracle/.
 
     Args:
-        out: folder to write; what is already there of the same world is kept.
-        size: small (the quickstart) or full (the tables).
+        out: folder to write; a finished world of the same size and seed is left as it is.
+        size: tiny (a few videos, for a trial), small (the quickstart) or full (the tables).
         seed: another seed, another world.
         workers: processes that render.
     """
     from tevo.data.world.generate import generate
 
     generate(out, size, seed, workers)
-    print(f"world of size {size}, seed {seed}: {out}")
+    print(f"unlabelled videos: {out / 'train'}; questions to measure with: {out / 'test' / 'annotations.jsonl'}")
 
 
 def list_() -> None:
@@ -82,9 +82,9 @@ def report(run: Path) -> None:
     Args:
         run: the run's folder (trainer.default_root_dir).
     """
-    from tevo.report import write_report
+    from tevo.verbs.summary import summarise
 
-    print(write_report(run))
+    print(summarise(run))
 
 
 _FUNCTIONS: dict[str, Callable[..., None]] = {

@@ -16,7 +16,7 @@ SMALL_VERBS = {
     "world": "render the procedural world: real mp4 files with known events",
     "list": "backbones and shipped configs, and where each comes from",
     "init": "copy the shipped configs into a folder, to edit",
-    "report": "write report.html of a finished or running run",
+    "report": "write report.html of a finished or running run, and print its table",
 }
 
 _HELP = """\

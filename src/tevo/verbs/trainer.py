@@ -17,6 +17,7 @@ from tevo.data.datamodule import VideoQuestions
 from tevo.errors import TevoError
 from tevo.tasks.coevolution import CoEvolution
 from tevo.verbs.run_folder import check_checkpoint, foreign_checkpoint, move_aside
+from tevo.verbs.summary import summarise
 from tevo.verbs.table import TRAINER_VERBS
 
 TRAINER_DEFAULTS: dict[str, Any] = {
@@ -68,6 +69,11 @@ class TevoCLI(LightningCLI):
         """An earlier run in the same folder is moved aside, never overwritten or mixed with."""
         if self.config.fit.ckpt_path is None and self.trainer.is_global_zero:
             move_aside(Path(self.trainer.default_root_dir))
+
+    def after_fit(self) -> None:
+        """The table of rounds, and where to look."""
+        if self.trainer.is_global_zero and not self.trainer.interrupted:
+            print(summarise(Path(self.trainer.default_root_dir)))
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         return {**super()._prepare_subcommand_kwargs(subcommand), "weights_only": True}
