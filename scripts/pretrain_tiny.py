@@ -1,0 +1,241 @@
+"""Trains the shipped tiny weights on the captioned single-event clips of the procedural world.
+
+The stand-in for web pretraining: it reads ``clips/`` and ``clips/captions.jsonl`` alone (never an untrimmed video,
+never a span) and writes ``src/tevo/weights/{clip_tiny,videomae_tiny}.safetensors``.
+
+    tevo world runs/world --size full --seed 0
+    python scripts/pretrain_tiny.py clip runs/world/clips --minutes 40
+    python scripts/pretrain_tiny.py videomae runs/world/clips --minutes 15
+
+``clip``: a clip is described by what its end shows and its beginning does not, plus what is seen only in between
+(:func:`describe`, the same reading that the Questioner gives a segment); cross-entropy against the captions.
+``videomae``: two-second windows, caption classes from the pooled tokens, as VideoMAE is fine-tuned on action labels.
+"""
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from tevo.backbones.clip import ClipBackbone
+from tevo.backbones.tiny import CLIP_TINY, VIDEOMAE_TINY, WEIGHTS, save_tiny
+from tevo.prompts.grammar import LEVELS, Ask, render
+from tevo.prompts.phrases import COUNTS, DURATIONS, world_phrases
+from tevo.structures import Span
+
+FPS = 4.0
+HELD_OUT = 20  # every 20th clip measures, the others train
+
+
+def load_clips(folder: Path, limit: int) -> tuple[list[Tensor], list[str]]:
+    """Every clip at 4 frames a second, uint8 [time, 3, 64, 64], and its caption."""
+    rows = [json.loads(line) for line in (folder / "captions.jsonl").read_text().splitlines()][:limit]
+    clips = []
+    for row in tqdm(rows, desc="reading clips", mininterval=5):
+        frames, next_s = [], 0.0
+        with av.open(str(folder / row["vid"])) as container:
+            for frame in container.decode(video=0):
+                if frame.time is not None and frame.time >= next_s - 1e-6:
+                    frames.append(frame.to_ndarray(format="rgb24"))
+                    next_s += 1 / FPS
+        clips.append(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous())
+    return clips, [row["caption"] for row in rows]
+
+
+def augment(frames: Tensor, rng: random.Random) -> Tensor:
+    """Shift a clip by up to three pixels and change its brightness: float [..., 3, height, width] in 0..255."""
+    dx, dy = rng.randint(-3, 3), rng.randint(-3, 3)
+    shifted = torch.roll(frames, (dy, dx), dims=(-2, -1)).float()
+    return (shifted * rng.uniform(0.85, 1.15) + rng.uniform(-10, 10)).clamp(0, 255)
+
+
+def describe(before: Tensor, inside: Tensor, after: Tensor) -> Tensor:
+    """What an event shows: the change from before to after, plus what is seen only in between. [clip, dim]"""
+    return (after - before) + (inside - (before + after) / 2)
+
+
+def pick(clip: Tensor, rng: random.Random) -> Tensor:
+    """Frames of one view: one before, two inside, one after. [4, 3, 64, 64]"""
+    length = len(clip)
+    inside = [rng.uniform(low, low + 0.3) for low in (0.2, 0.5)]
+    index = [rng.randint(0, 1), *(int(part * (length - 1)) for part in inside), length - 1 - rng.randint(0, 1)]
+    return augment(clip[index], rng)
+
+
+def schedule(elapsed: float) -> float:
+    """Share of the learning rate at a share of the time: a short warm-up, then cosine."""
+    return min(1.0, elapsed / 0.03) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(elapsed, 1.0))))
+
+
+class Trainer:
+    """The time-bounded loop both towers share: subclasses say what a batch costs and how it is measured."""
+
+    def __init__(self, clips: list[Tensor], captions: list[str], args: argparse.Namespace) -> None:
+        self.clips, self.captions, self.args = clips, captions, args
+        self.names = sorted(set(captions))
+        self.rng = random.Random(args.seed)
+        self.train_ids = [i for i in range(len(clips)) if i % HELD_OUT]
+        self.test_ids = [i for i in range(len(clips)) if not i % HELD_OUT]
+
+    def parameters(self) -> list[nn.Parameter]:
+        raise TypeError("say what is trained")
+
+    def loss(self, ids: list[int]) -> Tensor:
+        raise TypeError("say what a batch costs")
+
+    def measure(self) -> dict[str, float]:
+        raise TypeError("say how it is measured")
+
+    def save(self) -> None:
+        raise TypeError("say what is kept")
+
+    def run(self) -> None:
+        """Train until the minutes are spent (process time, so that a busy machine gives the same weights' worth)."""
+        decay = [p for p in self.parameters() if p.ndim >= 2]
+        rest = [p for p in self.parameters() if p.ndim < 2]
+        optimizer = torch.optim.AdamW(
+            [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}], lr=self.args.lr
+        )
+        budget, began, step, shown = self.args.minutes * 60, time.process_time(), 0, 0.0
+        while (elapsed := (time.process_time() - began) / budget) < 1:
+            for group in optimizer.param_groups:
+                group["lr"] = self.args.lr * schedule(elapsed)
+            loss = self.loss(self.rng.sample(self.train_ids, self.args.batch))
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+            if elapsed - shown > 0.05:
+                shown = elapsed
+                print(json.dumps({"share": round(elapsed, 3), "step": step, "loss": round(float(loss), 3), **self.measure()}), flush=True)
+                self.save()
+        print(json.dumps({"step": step, **self.measure()}), flush=True)
+        self.save()
+
+
+class ClipTrainer(Trainer):
+    """CLIP on captions: cross-entropy of a clip's description against the captions of the batch, both ways."""
+
+    def __init__(self, clips: list[Tensor], captions: list[str], args: argparse.Namespace) -> None:
+        super().__init__(clips, captions, args)
+        self.clip = ClipBackbone(CLIP_TINY, frozen=False)
+        self.scale = nn.Parameter(torch.tensor(math.log(10.0)))
+        mean, std = torch.tensor(self.clip.mean), torch.tensor(self.clip.std)
+        self.mean, self.std = mean[:, None, None] * 255, std[:, None, None] * 255
+
+    def parameters(self) -> list[nn.Parameter]:
+        skipped = ("logit_scale",)
+        return [p for name, p in self.clip.model.named_parameters() if name not in skipped] + [self.scale]
+
+    def embed(self, views: Tensor) -> Tensor:
+        """Descriptions of views [clip, 4, 3, 64, 64]."""
+        pixels = ((views - self.mean) / self.std).flatten(0, 1)
+        values = F.normalize(self.clip.model.encode_image(pixels), dim=-1).view(len(views), 4, -1)
+        return describe(values[:, 0], values[:, 1:3].mean(1), values[:, 3])
+
+    def loss(self, ids: list[int]) -> Tensor:
+        self.clip.model.train()
+        views = torch.stack([pick(self.clips[i], self.rng) for i in ids])
+        names = sorted({self.captions[i] for i in ids})
+        target = torch.tensor([names.index(self.captions[i]) for i in ids])
+        text = F.normalize(self.clip.model.encode_text(self.clip.tokenizer(names)), dim=-1)
+        logits = self.scale.exp() * self.embed(views) @ text.T
+        return F.cross_entropy(logits, target, label_smoothing=0.05)
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        self.clip.model.eval()
+        rng = random.Random(0)
+        text = F.normalize(self.clip.model.encode_text(self.clip.tokenizer(self.names)), dim=-1)
+        hits: list[tuple[bool, bool, bool]] = []
+        for first in range(0, len(self.test_ids), 100):
+            ids = self.test_ids[first : first + 100]
+            best = (self.embed(torch.stack([pick(self.clips[i], rng) for i in ids])) @ text.T).argmax(-1)
+            for i, b in zip(ids, best.tolist(), strict=True):
+                said, true = self.names[b].split(" ", 3), self.captions[i].split(" ", 3)
+                hits.append((said == true, said[1:3] == true[1:3], said[3] == true[3]))
+        whole, thing, action = (100 * sum(column) / len(hits) for column in zip(*hits, strict=True))
+        return {"caption": round(whole, 1), "object": round(thing, 1), "action": round(action, 1)}
+
+    def save(self) -> None:
+        texts = [*world_phrases(), *COUNTS, *DURATIONS, *(render(Ask(kind, "x", Span(0, 1))) for kind in LEVELS)]
+        words = {int(i) for row in self.clip.tokenizer(texts) for i in row}
+        save_tiny(self.clip.model, self.args.out / "clip_tiny.safetensors", words)
+
+
+class VideoMaeTrainer(Trainer):
+    """VideoMAE on captions as classes: the pooled tokens of a two-second window, the head is thrown away."""
+
+    def __init__(self, clips: list[Tensor], captions: list[str], args: argparse.Namespace) -> None:
+        super().__init__(clips, captions, args)
+        from transformers import VideoMAEConfig, VideoMAEModel
+
+        self.model = VideoMAEModel(VideoMAEConfig(**VIDEOMAE_TINY))
+        words = sorted({word for name in self.names for word in (" ".join(name.split(" ", 3)[1:3]), name.split(" ", 3)[3])})
+        self.words = {word: index for index, word in enumerate(words)}
+        self.head = nn.Linear(VIDEOMAE_TINY["hidden_size"], len(self.names))
+        self.mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None] * 255
+        self.std = torch.tensor([0.229, 0.224, 0.225])[:, None, None] * 255
+
+    def parameters(self) -> list[nn.Parameter]:
+        return [*self.model.parameters(), *self.head.parameters()]
+
+    def window(self, clip: Tensor, rng: random.Random) -> Tensor:
+        frames = VIDEOMAE_TINY["num_frames"]
+        start = rng.randint(0, max(0, len(clip) - frames))
+        index = [min(start + i, len(clip) - 1) for i in range(frames)]
+        return (augment(clip[index], rng) - self.mean) / self.std
+
+    def logits(self, ids: list[int], rng: random.Random) -> Tensor:
+        pixels = torch.stack([self.window(self.clips[i], rng) for i in ids])
+        return self.head(self.model(pixel_values=pixels).last_hidden_state.mean(1))
+
+    def loss(self, ids: list[int]) -> Tensor:
+        self.model.train()
+        target = torch.tensor([self.names.index(self.captions[i]) for i in ids])
+        return F.cross_entropy(self.logits(ids, self.rng), target, label_smoothing=0.05)
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        self.model.eval()
+        rng, right = random.Random(0), 0
+        for first in range(0, len(self.test_ids), 100):
+            ids = self.test_ids[first : first + 100]
+            best = self.logits(ids, rng).argmax(-1).tolist()
+            right += sum(self.names[b] == self.captions[i] for i, b in zip(ids, best, strict=True))
+        return {"caption": round(100 * right / len(self.test_ids), 1)}
+
+    def save(self) -> None:
+        save_tiny(self.model, self.args.out / "videomae_tiny.safetensors")
+
+
+def main() -> None:
+    """Parse the command line and train one tower."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tower", choices=["clip", "videomae"])
+    parser.add_argument("clips", type=Path, help="the world's clips/ folder")
+    parser.add_argument("--minutes", type=float, default=30, help="processor minutes")
+    parser.add_argument("--batch", type=int, default=64, help="clips a step")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, default=10**9, help="clips to use")
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(1)
+    clips, captions = load_clips(args.clips, args.limit)
+    (ClipTrainer if args.tower == "clip" else VideoMaeTrainer)(clips, captions, args).run()
+
+
+if __name__ == "__main__":
+    main()

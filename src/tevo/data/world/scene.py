@@ -1,0 +1,257 @@
+"""Plans a video of the procedural world: objects, their state over time, and the events, exact by construction.
+
+Every visible property (place, size, opacity, colour, angle) is random at rest, and an event is a change of one of
+them: a single frame does not tell which event is going on.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tevo.data.world.vocabulary import Share, allowed, family_of
+from tevo.prompts.phrases import COLOURS, HITS, KNOCKED, SHAPES, clause
+
+CELLS = 4  # the resting places form a CELLS x CELLS grid
+STEP = 1.0 / CELLS
+SIZES = {"small": 0.068, "big": 0.122}  # radius as a share of the frame's side
+DIRECTIONS = {"moves left": (-1, 0), "moves right": (1, 0), "moves up": (0, -1), "moves down": (0, 1)}
+BLINK_PERIOD_S = 1.0
+FLICKER_S = 0.4  # a turning thing shows its old and its new colour by turns: no in-between hue gives it away
+MAX_REPEATS = 4
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happens: its clause, its family, its span in seconds; ``effect`` is the clause it causes."""
+
+    phrase: str
+    family: str
+    start_s: float
+    end_s: float
+    effect: str = ""
+
+
+@dataclass
+class Thing:
+    """An object of the scene: its state now and the state of every frame so far."""
+
+    colour: str
+    shape: str
+    cell: tuple[int, int]
+    size: str
+    visible: bool
+    angle: float
+    jitter: tuple[float, float]
+    opacity: float
+    tracks: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """Centre at rest, as a share of the frame."""
+        return (self.cell[0] + 0.5) * STEP + self.jitter[0], (self.cell[1] + 0.5) * STEP + self.jitter[1]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A whole video before it is drawn."""
+
+    duration_s: float
+    fps: float
+    things: list[Thing]
+    events: list[Event]
+    background_seed: int
+    textured: bool
+
+
+class _Stage:
+    """Applies actions to things, refusing what is impossible in the present state."""
+
+    def __init__(self, rng: random.Random, num_frames: int, fps: float, num_things: int) -> None:
+        self.rng, self.fps, self.num_frames = rng, fps, num_frames
+        cells = [(x, y) for x in range(CELLS) for y in range(CELLS)]
+        names = [(colour, shape) for colour in COLOURS for shape in SHAPES]
+        self.things = [
+            Thing(
+                colour=name[0],
+                shape=name[1],
+                cell=cell,
+                size=rng.choice(list(SIZES)),
+                visible=rng.random() > 0.2,
+                angle=rng.uniform(0, 2 * math.pi),
+                jitter=(rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)),
+                opacity=rng.uniform(0.5, 1.0),
+            )
+            for name, cell in zip(rng.sample(names, num_things), rng.sample(cells, num_things), strict=True)
+        ]
+        for thing in self.things:
+            rest = {
+                "x": thing.place[0],
+                "y": thing.place[1],
+                "size": SIZES[thing.size],
+                "alpha": thing.opacity if thing.visible else 0.0,
+                "angle": thing.angle,
+                "mix": 0.0,
+            }
+            thing.tracks = {key: np.full(num_frames, value, np.float32) for key, value in rest.items()}
+            thing.tracks["from"] = np.full(num_frames, COLOURS.index(thing.colour), np.float32)
+            thing.tracks["to"] = thing.tracks["from"].copy()
+
+    def free(self, cell: tuple[int, int]) -> bool:
+        inside = 0 <= cell[0] < CELLS and 0 <= cell[1] < CELLS
+        return inside and all(thing.cell != cell for thing in self.things)
+
+    def ramp(self, thing: Thing, key: str, span: tuple[float, float], target: float) -> None:
+        """Move a property from its present value to the target over the span, and keep it there."""
+        track = thing.tracks[key]
+        times = np.arange(self.num_frames) / self.fps
+        progress = np.clip((times - span[0]) / (span[1] - span[0]), 0, 1).astype(np.float32)
+        start = track[min(int(span[0] * self.fps), self.num_frames - 1)]
+        track[:] = np.where(times < span[0], track, start + (target - start) * progress)
+
+    def move(self, thing: Thing, cell: tuple[int, int], span: tuple[float, float]) -> None:
+        thing.cell = cell
+        self.ramp(thing, "x", span, thing.place[0])
+        self.ramp(thing, "y", span, thing.place[1])
+
+    def options(self, thing: Thing) -> list[tuple[str, Callable[[tuple[float, float]], str]]]:
+        """The actions that this thing could do now; each, called with a span, does it and returns its effect."""
+        if not thing.visible:
+            return [("appears", lambda span: self._show(thing, span, True))]
+        found = [("disappears", lambda span: self._show(thing, span, False)), ("blinks", lambda s: self._blink(thing, s))]
+        if thing.shape != "circle":
+            found.append(("spins", lambda span: self._spin(thing, span)))
+        found.append(
+            ("grows", lambda span: self._resize(thing, span, "big"))
+            if thing.size == "small"
+            else ("shrinks", lambda span: self._resize(thing, span, "small"))
+        )
+        taken = {(other.colour, other.shape) for other in self.things}
+        for colour in COLOURS:
+            if (colour, thing.shape) not in taken:
+                found.append((f"turns {colour}", lambda span, colour=colour: self._turn(thing, span, colour)))
+        for action, (dx, dy) in DIRECTIONS.items():
+            near, far = ((thing.cell[0] + n * dx, thing.cell[1] + n * dy) for n in (1, 2))
+            if self.free(near) and self.free(far):
+                found.append((action, lambda span, far=far: self._go(thing, far, span)))
+        return found + self._hits(thing)
+
+    def _show(self, thing: Thing, span: tuple[float, float], visible: bool) -> str:
+        thing.visible = visible
+        self.ramp(thing, "alpha", span, thing.opacity if visible else 0.0)
+        return ""
+
+    def _blink(self, thing: Thing, span: tuple[float, float]) -> str:
+        times = np.arange(self.num_frames) / self.fps
+        inside = (times >= span[0]) & (times < span[1])
+        off = ((times - span[0]) % BLINK_PERIOD_S) < BLINK_PERIOD_S / 2
+        thing.tracks["alpha"][inside & off] = 0.0
+        return ""
+
+    def _spin(self, thing: Thing, span: tuple[float, float]) -> str:
+        thing.angle += self.rng.choice((-1, 1)) * self.rng.uniform(1.0, 1.6) * (span[1] - span[0]) * math.pi / 2
+        self.ramp(thing, "angle", span, thing.angle)
+        return ""
+
+    def _resize(self, thing: Thing, span: tuple[float, float], size: str) -> str:
+        thing.size = size
+        self.ramp(thing, "size", span, SIZES[size])
+        return ""
+
+    def _turn(self, thing: Thing, span: tuple[float, float], colour: str) -> str:
+        frame = min(int(span[0] * self.fps), self.num_frames - 1)
+        thing.tracks["from"][frame:] = COLOURS.index(thing.colour)
+        thing.tracks["to"][frame:] = COLOURS.index(colour)
+        times = np.arange(self.num_frames - frame) / self.fps + frame / self.fps
+        thing.tracks["mix"][frame:] = (times >= span[1]) | (((times - span[0]) // FLICKER_S) % 2 == 1)
+        thing.colour = colour
+        return ""
+
+    def _go(self, thing: Thing, cell: tuple[int, int], span: tuple[float, float]) -> str:
+        self.move(thing, cell, span)
+        return ""
+
+    def _hits(self, thing: Thing) -> list[tuple[str, Callable[[tuple[float, float]], str]]]:
+        """Hits on a visible neighbour in line, with a free cell behind it for it to be knocked into."""
+        found = []
+        for other in self.things:
+            for dx, dy in DIRECTIONS.values():
+                near = (thing.cell[0] + dx, thing.cell[1] + dy)
+                behind = (other.cell[0] + dx, other.cell[1] + dy)
+                gap_free = other.cell == near or self.free(near)
+                in_line = other.cell in (near, (near[0] + dx, near[1] + dy))
+                if other is not thing and other.visible and in_line and gap_free and self.free(behind):
+                    hit = lambda span, other=other, behind=behind: self._hit(thing, other, behind, span)  # noqa: E731
+                    found.append((f"{HITS}|{clause(other.colour, other.shape, KNOCKED)}", hit))
+        return found
+
+    def _hit(self, thing: Thing, other: Thing, behind: tuple[int, int], span: tuple[float, float]) -> str:
+        contact = span[0] + 0.6 * (span[1] - span[0])
+        effect = clause(other.colour, other.shape, KNOCKED)
+        place, other.cell = other.cell, behind
+        self.move(thing, place, (span[0], contact))
+        self.move(other, behind, (contact, span[1]))
+        return effect
+
+
+def plan_scene(
+    rng: random.Random, share: Share, duration_s: float, fps: float, lengths_s: list[float], lead_s: float = 1.0
+) -> Scene | None:
+    """A scene with one event a length, whose clauses all belong to a share, or None where the draw had no way on.
+
+    Args:
+        rng: the only source of chance.
+        share: which clauses may happen.
+        duration_s: length of the video in seconds.
+        fps: frames a second.
+        lengths_s: of the events in seconds, one after the other, with gaps of at least ``lead_s`` between them.
+        lead_s: seconds of rest before the first and after the last event, and the least gap.
+    """
+    stage = _Stage(rng, round(duration_s * fps), fps, num_things=rng.randint(5, 6))
+    slack = duration_s - sum(lengths_s) - lead_s * (len(lengths_s) + 1)
+    if slack < 0:
+        return None
+    cuts = sorted(rng.uniform(0, slack) for _ in lengths_s)
+    events: list[Event] = []
+    clock = 0.0
+    for index, length in enumerate(lengths_s):
+        gap = lead_s + cuts[index] - (cuts[index - 1] if index else 0.0)
+        start = round((clock + gap) * fps) / fps
+        end = start + max(round(length * fps), 2) / fps
+        clock = end
+        event = _next_event(rng, stage, allowed(share), events, start, end)
+        if event is None:
+            return None
+        events.append(event)
+    return Scene(duration_s, fps, stage.things, events, rng.randrange(2**31), textured=share == "ood")
+
+
+def _next_event(
+    rng: random.Random, stage: _Stage, clauses: frozenset[str], past: list[Event], start: float, end: float
+) -> Event | None:
+    """Draw a possible event: a family first, then one of its clauses; now and then one that happened before."""
+    by_family: dict[str, list[tuple[str, Callable[[tuple[float, float]], str]]]] = {}
+    done = Counter(event.phrase for event in past)
+    again = []
+    for thing in stage.things:
+        for action, act in stage.options(thing):
+            name, _, effect = action.partition("|")
+            phrase = clause(thing.colour, thing.shape, name)
+            if phrase not in clauses or (effect and effect not in clauses):
+                continue
+            if phrase not in done:
+                by_family.setdefault(family_of(phrase), []).append((phrase, act))
+            elif done[phrase] < MAX_REPEATS and name in ("spins", "blinks"):
+                again.append((phrase, act))
+    if again and (rng.random() < 0.35 or not by_family):
+        phrase, act = rng.choice(again)
+    elif by_family:
+        rare = "interaction" in by_family and rng.random() < 0.5  # seldom possible: taken when it is
+        phrase, act = rng.choice(by_family["interaction" if rare else rng.choice(sorted(by_family))])
+    else:
+        return None
+    return Event(phrase, family_of(phrase), start, end, effect=act((start, end)))

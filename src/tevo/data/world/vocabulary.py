@@ -1,0 +1,33 @@
+"""Which clauses happen where: the split of the vocabulary that keeps ``ood/`` out of ``clips/`` and ``train/``."""
+
+from functools import cache
+from hashlib import sha256
+from typing import Literal
+
+from tevo.prompts.phrases import FAMILY_OF, world_phrases
+
+Share = Literal["seen", "ood"]
+SEEN_OBJECTS, OOD_OBJECTS = 8, 3  # objects an action takes in each share, of 24
+
+
+@cache
+def allowed(share: Share) -> frozenset[str]:
+    """The clauses that may happen in a share of the world.
+
+    ``seen`` (clips, train, test) and ``ood`` are disjoint; together they are less than half of the bank. The split is
+    a hash, not a random draw, so that it is the same in every run and release; every action occurs in both.
+    """
+    picked: list[str] = []
+    for action in FAMILY_OF:
+        clauses = [phrase for phrase in world_phrases() if phrase.endswith(f" {action}")]
+        clauses.sort(key=lambda phrase: sha256(phrase.encode()).hexdigest())
+        if share == "seen":
+            picked += clauses[:SEEN_OBJECTS]
+        else:
+            picked += clauses[SEEN_OBJECTS : SEEN_OBJECTS + OOD_OBJECTS]
+    return frozenset(picked)
+
+
+def family_of(phrase: str) -> str:
+    """The event family of a clause of the world."""
+    return FAMILY_OF[phrase.split(" ", 3)[3]]

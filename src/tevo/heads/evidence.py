@@ -1,0 +1,191 @@
+"""The hierarchical evidence head: segments, frames, and relations across them, on top of the zero-shot signals.
+
+Video-Zero's evidence is a set of spans; how a backbone without a language model finds them is not published, so this
+head is ours (assumed throughout). Its last layers start at zero: before training it *is* the zero-shot backbone.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from tevo.heads.cues import activity, change, standardise
+from tevo.heads.layers import TimeAttention
+from tevo.heads.queries import Queries
+from tevo.heads.spans import SpanLogits
+from tevo.prompts.grammar import KINDS
+from tevo.structures import VideoTokens
+
+SEGMENT_TOKENS = (4, 8, 16)  # assumed: window lengths of the segment level, in tokens; half overlapping
+NUM_CUES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class HeadConfig:
+    """Size and parts of the heads."""
+
+    hidden: int = 96  # width of the heads' layers
+    attention_heads: int = 4
+    relation_layers: int = 2  # cross-frame layers that see the question
+    dropout: float = 0.1  # share of activations dropped in training
+    cue_width: int = 3  # tokens on either side over which a change of similarity is measured
+    prior: str = "change"  # zero-shot span signal: state | change | peak
+    prior_scale: float = 1.5  # assumed; sharpness of the zero-shot spans
+    prior_threshold: float = 0.8  # assumed; standard deviations above the mean from which a token counts as evidence
+    answer_scale: float = 10.0  # assumed; sharpness of the zero-shot answers
+    context_s: float = 1.5  # assumed; seconds before and after a span that tell what changed
+    relation: bool = True  # attention across frames and segments (ablation)
+    evidence_attention: bool = True  # the answer is read from the evidence, not from the whole video (ablation)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoState:
+    """The question-free side of a batch of videos; computed once, shared by all their questions."""
+
+    tokens: VideoTokens
+    joint: Float[Tensor, "batch token joint"]
+    activity: Float[Tensor, "batch token"]
+    hidden: Float[Tensor, "batch token hidden"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the head says of a batch of questions."""
+
+    logits: SpanLogits
+    hidden: Float[Tensor, "question token hidden"]
+    query: Float[Tensor, "question hidden"]
+
+
+def phrase_cues(
+    joint: Float[Tensor, "question token joint"],
+    active: Float[Tensor, "question token"],
+    queries: Queries,
+    token_spans: Float[Tensor, "question token 2"],
+    mask: Bool[Tensor, "question token"],
+    width: int,
+) -> dict[str, Float[Tensor, "question token"]]:
+    """Zero-shot signals of a question, one number a token, standardised per video.
+
+    ``state``: similarity of the token to the clause. ``change``: how far the similarity rises around the token, the
+    reading by which an image model sees an event. ``peak``: their mean with ``activity``. A question that names no
+    clause takes ``activity`` for all. ``allowed``: 0 inside the seconds the question names, else strongly negative.
+    """
+    similarity = (joint * queries.phrase[:, None]).sum(-1)
+    state = standardise(similarity, mask)
+    rise = standardise(change(similarity[..., None], mask, width)[..., 0], mask)
+    named = (queries.phrase.abs().sum(-1) > 0)[:, None]
+    middle = token_spans.mean(-1)
+    inside = (middle >= queries.within[:, :1]) & (middle <= queries.within[:, 1:])
+    some = (inside & mask).any(-1, keepdim=True)
+    return {
+        "state": torch.where(named, state, active),
+        "change": torch.where(named, rise, active),
+        "peak": torch.where(named, (rise + active) / 2, active),
+        "allowed": torch.where(inside | ~some, 0.0, -8.0),
+    }
+
+
+class HierarchicalEvidenceHead(nn.Module):
+    """Finds the spans that a question rests on.
+
+    Args:
+        dim: of the backbone's tokens.
+        joint: of the space shared with text.
+        config: sizes and ablations.
+    """
+
+    def __init__(self, dim: int, joint: int, config: HeadConfig) -> None:
+        super().__init__()
+        hidden = config.hidden
+        self.config = config
+        self.enter = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, hidden))
+        self.local = nn.Sequential(nn.Linear(4 * hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.video_layer = TimeAttention(hidden, config.attention_heads, config.dropout, config.relation)
+        self.kind = nn.Embedding(len(KINDS), hidden)
+        self.query = nn.Sequential(nn.Linear(joint + hidden, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.match = nn.Linear(joint, hidden)
+        self.film = nn.Linear(hidden, 2 * hidden)
+        self.cues = nn.Linear(NUM_CUES, hidden)
+        self.scale = nn.Embedding(len(SEGMENT_TOKENS) + 1, hidden)
+        self.relations = nn.ModuleList(
+            TimeAttention(hidden, config.attention_heads, config.dropout, config.relation)
+            for _ in range(config.relation_layers)
+        )
+        self.norm = nn.LayerNorm(hidden)
+        self.frame_out, self.segment_out, self.more_out = nn.Linear(hidden, 3), nn.Linear(hidden, 1), nn.Linear(hidden, 1)
+        for last in (self.frame_out, self.segment_out, self.more_out):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        self.trust = nn.Embedding(len(KINDS), 1)  # of the zero-shot signal, learnt per kind of question
+        nn.init.ones_(self.trust.weight)
+
+    def watch(self, tokens: VideoTokens, joint: Float[Tensor, "batch token joint"]) -> VideoState:
+        """The question-free side: local change at several widths, then attention in time."""
+        x = self.enter(tokens.values) * tokens.mask[..., None]
+        changes = [change(x, tokens.mask, width) for width in (1, 2, 4)]
+        x = x + self.local(torch.cat([x, *changes], -1))
+        x = self.video_layer(x, tokens.spans.mean(-1), tokens.mask)
+        return VideoState(tokens, joint, activity(tokens.values, tokens.mask), x)
+
+    def forward(self, state: VideoState, queries: Queries) -> Evidence:
+        """Span logits of every question over the tokens of its video."""
+        rows = queries.rows
+        spans, mask = state.tokens.spans[rows], state.tokens.mask[rows]
+        active = state.activity[rows]
+        cues = phrase_cues(state.joint[rows], active, queries, spans, mask, self.config.cue_width)
+        query = self.query(torch.cat([queries.phrase, self.kind(queries.kind)], -1))
+        x = self._ask(state, queries, query, cues, active, mask)
+        times = spans.mean(-1)
+        segments, segment_times, segment_mask, member = self._segments(x, times, mask)
+        both = torch.cat([x + self.scale.weight[0], segments], 1)
+        both_times, both_mask = torch.cat([times, segment_times], 1), torch.cat([mask, segment_mask], 1)
+        for layer in self.relations:
+            both = layer(both, both_times, both_mask)
+        both = self.norm(both)
+        frames, segments = both[:, : x.shape[1]], both[:, x.shape[1] :]
+        start, end, inside = self.frame_out(frames).unbind(-1)
+        coarse = (self.segment_out(segments)[..., 0] * segment_mask) @ member
+        prior = self.config.prior_scale * (cues[self.config.prior] - self.config.prior_threshold)
+        inside = inside + coarse + prior * self.trust(queries.kind) + cues["allowed"]
+        more = self.more_out(query)[:, 0]
+        return Evidence(SpanLogits(start, end, inside, more, mask), frames, query)
+
+    def _ask(
+        self,
+        state: VideoState,
+        queries: Queries,
+        query: Float[Tensor, "question hidden"],
+        cues: dict[str, Float[Tensor, "question token"]],
+        active: Float[Tensor, "question token"],
+        mask: Bool[Tensor, "question token"],
+    ) -> Float[Tensor, "question token hidden"]:
+        """Frame level: each token meets the question (a product with the clause, a gain and shift, the cues)."""
+        x = state.hidden[queries.rows]
+        gain, shift = self.film(query)[:, None].chunk(2, -1)
+        clause = self.match(queries.phrase)[:, None]
+        place = torch.linspace(-1, 1, x.shape[1], device=x.device, dtype=x.dtype).expand_as(active)
+        signals = torch.stack([cues["state"], cues["change"], active, cues["allowed"] / 8, place], -1)
+        return (x * (1 + gain) + shift + x * clause + self.cues(signals)) * mask[..., None]
+
+    def _segments(
+        self, x: Float[Tensor, "question token hidden"], times: Float[Tensor, "question token"], mask: Bool[Tensor, "question token"]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Segment level: half-overlapping windows at several scales, and which tokens each covers."""
+        tokens = x.shape[1]
+        parts, members = [], []
+        for scale, size in enumerate(SEGMENT_TOKENS):
+            starts = torch.arange(0, max(tokens - size // 2, 1), size // 2, device=x.device)
+            here = torch.arange(tokens, device=x.device)
+            member = ((here >= starts[:, None]) & (here < starts[:, None] + size)).to(x.dtype)
+            members.append(member)
+            weight = member * mask[:, None]
+            parts.append((weight / weight.sum(-1, keepdim=True).clamp(min=1)) @ x + self.scale.weight[scale + 1])
+        member = torch.cat(members)
+        count = (member * mask[:, None]).sum(-1)
+        at = (member * mask[:, None] * times[:, None]).sum(-1) / count.clamp(min=1)
+        share = member / member.sum(0, keepdim=True)
+        return torch.cat(parts, 1), at, count > 0, share
+
+

@@ -1,0 +1,49 @@
+"""A transformer layer over tokens placed in seconds."""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LONGEST_S = 300.0  # assumed: the longest period of the rotary positions, seconds
+SHORTEST_S = 2.0  # assumed: the shortest
+
+
+def rotate(x: Float[Tensor, "row head token dim"], times_s: Float[Tensor, "row token"]) -> Float[Tensor, "row head token dim"]:
+    """Rotary positions (RoFormer) by time in seconds, not by index: any sampling rate, any spacing."""
+    pairs = x.shape[-1] // 2
+    periods = torch.logspace(math.log10(SHORTEST_S), math.log10(LONGEST_S), pairs, device=x.device, dtype=x.dtype)
+    angle = (times_s[..., None] * (2 * math.pi / periods))[:, None]
+    even, odd = x[..., :pairs], x[..., pairs:]
+    return torch.cat([even * angle.cos() - odd * angle.sin(), even * angle.sin() + odd * angle.cos()], -1)
+
+
+class TimeAttention(nn.Module):
+    """Pre-norm self-attention with rotary seconds, then a feed-forward layer.
+
+    Args:
+        dim: width.
+        heads: attention heads.
+        dropout: share of activations dropped in training.
+        attend: False leaves out the attention (the cross-frame relation ablation), keeping the feed-forward part.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float, attend: bool = True) -> None:
+        super().__init__()
+        self.heads, self.attend = heads, attend
+        self.norm, self.norm_ff = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.ff = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * dim, dim))
+
+    def forward(
+        self, x: Float[Tensor, "row token dim"], times_s: Float[Tensor, "row token"], mask: Bool[Tensor, "row token"]
+    ) -> Float[Tensor, "row token dim"]:
+        """Tokens attend to the valid tokens of their row."""
+        if self.attend:
+            q, k, v = self.qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, -1e4)[:, None, None]
+            mixed = F.scaled_dot_product_attention(rotate(q, times_s), rotate(k, times_s), v, attn_mask=bias)
+            x = x + self.out(mixed.transpose(1, 2).flatten(2))
+        return x + self.ff(self.norm_ff(x))

@@ -1,0 +1,70 @@
+"""The pseudo-label objective: likelihood of consensus spans under a span distribution, and per-token saliency.
+
+Pure functions. VZ trains its Solver on pseudo-labels by GRPO alone; the likelihood form, and its softening by IoU, are
+ours (assumed): a token grid cannot hit a boundary exactly, so neighbours share the target by their overlap.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+SOFTNESS = 0.1  # assumed; a span whose IoU with the target is this much lower is a target e times weaker
+
+
+def grid_iou(
+    token_spans: Float[Tensor, "question token 2"], target: Float[Tensor, "question 2"]
+) -> Float[Tensor, "question start end"]:
+    """IoU of the span from every token i to every token j with one target span a question (seconds)."""
+    start, end = token_spans[:, :, None, 0], token_spans[:, None, :, 1]
+    low, high = target[:, :1, None], target[:, 1:, None]
+    overlap = (torch.minimum(end, high) - torch.maximum(start, low)).clamp(min=0)
+    union = (end - start).clamp(min=0) + (high - low) - overlap
+    return overlap / union.clamp(min=1e-6)
+
+
+def span_likelihood_loss(
+    pairs: Float[Tensor, "question start end"],
+    token_spans: Float[Tensor, "question token 2"],
+    target: Float[Tensor, "question 2"],
+    softness: float = SOFTNESS,
+) -> Float[Tensor, "question"]:
+    """Cross-entropy ``-sum_ij q_ij log p_ij`` with ``q_ij ∝ exp((IoU_ij - max IoU) / softness)`` over overlapping spans.
+
+    Args:
+        pairs: unnormalised log-probability of the span from token i to token j.
+        token_spans: seconds that each token saw.
+        target: the consensus span, seconds.
+        softness: temperature of the target.
+    """
+    possible = pairs > -5e3
+    iou = torch.where(possible, grid_iou(token_spans, target), 0.0)
+    sharp = torch.where(possible & (iou > 0), iou / softness, -1e4).flatten(1)
+    log_p = pairs.flatten(1).log_softmax(-1)
+    return -(sharp.softmax(-1) * log_p).sum(-1)
+
+
+def saliency_loss(
+    inside_logits: Float[Tensor, "question token"],
+    token_spans: Float[Tensor, "question token 2"],
+    mask: Bool[Tensor, "question token"],
+    targets: Float[Tensor, "question span 2"],
+    target_mask: Bool[Tensor, "question span"],
+) -> Float[Tensor, "question"]:
+    """Binary cross-entropy of each token against "its middle lies in a target span", both classes of equal weight."""
+    middle = token_spans.mean(-1)[:, None]
+    hit = ((middle >= targets[..., :1]) & (middle <= targets[..., 1:]) & target_mask[..., None]).any(1)
+    loss = F.binary_cross_entropy_with_logits(inside_logits, hit.to(inside_logits.dtype), reduction="none")
+
+    def mean(where: Tensor) -> Tensor:
+        return (loss * where).sum(-1) / where.sum(-1).clamp(min=1)
+
+    return (mean(hit & mask) + mean(~hit & mask)) / 2
+
+
+def answer_loss(
+    option_logits: Float[Tensor, "question option"], answer: Tensor, has_answer: Bool[Tensor, "question"]
+) -> Float[Tensor, "question"]:
+    """Cross-entropy on the pseudo-answer; zero for questions without one (*when*)."""
+    loss = F.cross_entropy(option_logits, answer.clamp(min=0), reduction="none")
+    return torch.where(has_answer, loss, 0.0)

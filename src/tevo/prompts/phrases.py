@@ -1,0 +1,59 @@
+"""Phrase banks: the events that a Questioner without a language model can name.
+
+A bank is a list of clauses in the third person ("the red circle grows"), one a line in a user's file.
+The bank of the procedural world is spelled out here; more than half of it never happens in any video.
+"""
+
+from itertools import product
+from pathlib import Path
+
+from tevo.errors import TevoError
+
+COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
+SHAPES = ("circle", "square", "triangle", "cross")
+HITS = "hits another shape"
+KNOCKED = "is knocked away"
+FAMILIES = {
+    "appearance": ("appears", "disappears"),
+    "size": ("grows", "shrinks"),
+    "colour": tuple(f"turns {colour}" for colour in COLOURS),
+    "motion": ("moves left", "moves right", "moves up", "moves down"),
+    "rotation": ("spins",),
+    "blinking": ("blinks",),
+    "interaction": (HITS, KNOCKED),
+}
+FAMILY_OF = {action: family for family, actions in FAMILIES.items() for action in actions}
+COUNTS = ("once", "twice", "three times", "four times")
+DURATIONS = tuple(f"about {n} seconds" for n in (2, 3, 4, 5))
+
+
+def clause(colour: str, shape: str, action: str) -> str:
+    """The clause that names an event: ``the red circle grows``."""
+    return f"the {colour} {shape} {action}"
+
+
+def world_phrases() -> tuple[str, ...]:
+    """Every clause of the procedural world's vocabulary, whether it ever happens or not."""
+    return tuple(
+        clause(colour, shape, action)
+        for colour, shape, action in product(COLOURS, SHAPES, FAMILY_OF)
+        if action != f"turns {colour}" and not (action == "spins" and shape == "circle")
+    )
+
+
+def load_phrases(source: str) -> tuple[str, ...]:
+    """A bank by name (``world``) or from a text file, one clause a line, ``#`` begins a comment.
+
+    Raises:
+        TevoError: when the file is missing or holds fewer than four distinct clauses (a multiple choice needs four).
+    """
+    if source == "world":
+        return world_phrases()
+    path = Path(source)
+    if not path.is_file():
+        raise TevoError(f"no phrase bank named {source!r} and no such file; give 'world' or a text file, one clause a line")
+    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    phrases = tuple(dict.fromkeys(line for line in lines if line))
+    if len(phrases) < 4:
+        raise TevoError(f"{path} holds {len(phrases)} distinct clauses; a multiple-choice question needs at least 4")
+    return phrases
