@@ -7,7 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tevo.video.cache import CacheCounts as CacheCounts
+    from tevo.video.cache import FeatureCache as FeatureCache
+    from tevo.video.cache import cache_key as cache_key
     from tevo.video.decoder import VideoError as VideoError
+    from tevo.video.index import BadVideo as BadVideo
+    from tevo.video.index import Index as Index
+    from tevo.video.index import build_index as build_index
+    from tevo.video.index import find_videos as find_videos
     from tevo.video.info import VideoInfo as VideoInfo
     from tevo.video.info import probe as probe
     from tevo.video.interventions import keep_spans as keep_spans
@@ -15,6 +22,7 @@ if TYPE_CHECKING:
     from tevo.video.interventions import no_video as no_video
     from tevo.video.interventions import random_span as random_span
     from tevo.video.interventions import shuffled as shuffled
+    from tevo.video.interventions import touches as touches
     from tevo.video.reader import read_frames as read_frames
     from tevo.video.sampling import dense as dense
     from tevo.video.sampling import per_segment as per_segment
@@ -22,7 +30,14 @@ if TYPE_CHECKING:
     from tevo.video.sampling import uniform as uniform
 
 _HOMES = {
+    "CacheCounts": "cache",
+    "FeatureCache": "cache",
+    "cache_key": "cache",
     "VideoError": "decoder",
+    "BadVideo": "index",
+    "Index": "index",
+    "build_index": "index",
+    "find_videos": "index",
     "VideoInfo": "info",
     "probe": "info",
     "keep_spans": "interventions",
@@ -30,6 +45,7 @@ _HOMES = {
     "no_video": "interventions",
     "random_span": "interventions",
     "shuffled": "interventions",
+    "touches": "interventions",
     "read_frames": "reader",
     "dense": "sampling",
     "per_segment": "sampling",
