@@ -118,6 +118,9 @@ def _check_pixels(backbone: Backbone, sample: _Sample) -> None:
     other = _sample(backbone, num_frames, seed=1)
     changed = (backbone.encode_video(other.frames, sample.times_s).values - values).abs().amax(dim=-1)
     assert bool((changed > 1e-5).all()), "a token's values stayed the same though its frames' pixels changed"
+    end = torch.cat([sample.frames[:, :-1], other.frames[:, -1:]], dim=1)
+    changed = (backbone.encode_video(end, sample.times_s).values - values).abs().amax(dim=-1)
+    assert bool((changed[:, -1] > 1e-5).all()), "the last token stayed the same though the last frame's pixels changed"
     large = _encode(backbone, _sample(backbone, num_frames, extra_px=7)).values
     assert large.shape == values.shape, (
         f"frames of another size gave values of shape {tuple(large.shape)}, not {tuple(values.shape)}: resize them"

@@ -93,7 +93,7 @@ class ClipBackbone(Backbone, TextEncoder):
             image_size_px=self.image_size_px,
             frames_per_clip=1,
             fps=self.fps,
-            fingerprint=module_fingerprint(self.model, architecture, preprocessing),
+            fingerprint=module_fingerprint(self.model, type(self).__qualname__, architecture, preprocessing),
         )
 
     def train(self, mode: bool = True) -> "ClipBackbone":
@@ -105,12 +105,20 @@ class ClipBackbone(Backbone, TextEncoder):
     ) -> VideoTokens:
         """One unit-norm token a frame; its span is the frame's share of time (:func:`frame_spans`)."""
         batch, time = times_s.shape
+        rows = frames if self._bit_exact() else frames.flatten(0, 1).unsqueeze(0)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            flat = torch.split(frames.flatten(0, 1), self.frames_per_chunk)
-            chunks = [self._encode_frames(chunk) for chunk in flat]
+            chunks = [self._encode_frames(chunk) for row in rows for chunk in torch.split(row, self.frames_per_chunk)]
             values = torch.cat(chunks).view(batch, time, -1)
         spans = frame_spans(times_s.to(values), 1.0 / self.fps)
         return VideoTokens(values, spans, torch.ones_like(spans[..., 0], dtype=torch.bool))
+
+    def _bit_exact(self) -> bool:
+        """Whether each video and each text goes through alone.
+
+        Matrix products round by the shape of the batch. On a CPU, where going alone costs little, a resumed
+        run must end bit-equal to one that was not killed, so the tokens must not depend on their neighbours.
+        """
+        return bool(self.model.logit_scale.device.type == "cpu")
 
     def _encode_frames(self, frames: UInt8[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame dim"]:
         weight = next(self.model.visual.parameters())
@@ -128,8 +136,9 @@ class ClipBackbone(Backbone, TextEncoder):
         new = [text for text in dict.fromkeys(texts) if text not in self._texts]
         known = {text: self._texts[text] for text in texts if text in self._texts}
         with torch.no_grad():
-            for start in range(0, len(new), 256):
-                chunk = new[start : start + 256]
+            step = 1 if self._bit_exact() else 256
+            for start in range(0, len(new), step):
+                chunk = new[start : start + step]
                 known.update(zip(chunk, self._encode_new(chunk), strict=True))
         for text, row in known.items():
             self._texts[text] = row

@@ -13,7 +13,7 @@ IMAGENET_MEAN: RGB = (0.485, 0.456, 0.406)
 IMAGENET_STD: RGB = (0.229, 0.224, 0.225)
 
 
-def rgb(values: Iterable[float]) -> RGB:
+def rgb(values: Iterable[float | int]) -> RGB:
     """Three channel values from whatever sequence a library keeps them in."""
     red, green, blue = values
     return float(red), float(green), float(blue)

@@ -105,7 +105,7 @@ class VideoMAEBackbone(Backbone, TextEncoder):
             image_size_px=int(config.image_size),
             frames_per_clip=int(config.num_frames),
             fps=self.fps,
-            fingerprint=module_fingerprint(self.model, architecture, self.mean, self.std),
+            fingerprint=module_fingerprint(self.model, type(self).__qualname__, architecture, self.mean, self.std),
         )
 
     def train(self, mode: bool = True) -> "VideoMAEBackbone":
@@ -125,9 +125,13 @@ class VideoMAEBackbone(Backbone, TextEncoder):
         device = self.center.device
         missing = -time % clip
         index = torch.arange(time + missing, device=frames.device).clamp(max=time - 1)
-        clips = frames[:, index].reshape(-1, clip, *frames.shape[2:])
+        clips = frames[:, index].reshape(batch, -1, clip, *frames.shape[2:])
+        # on a CPU each video alone: rounding depends on the batch, and a resumed run must be bit-equal
+        rows = clips if device.type == "cpu" else clips.flatten(0, 1).unsqueeze(0)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            chunks = [self._encode_clips(part.to(device)) for part in torch.split(clips, self.clips_per_chunk)]
+            chunks = [
+                self._encode_clips(part.to(device)) for row in rows for part in torch.split(row, self.clips_per_chunk)
+            ]
             values = torch.cat(chunks).view(batch, -1, self.spec.dim)
         spans = tubelet_spans(frame_spans(times_s.to(values), 1.0 / self.fps), tubelet)
         values = values[:, : spans.shape[1]]
