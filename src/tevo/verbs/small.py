@@ -13,11 +13,16 @@ from tevo.verbs.table import SMALL_VERBS
 def run(words: list[str]) -> None:
     """Parse the words after the verb into the verb's own arguments, and call it."""
     verb = words[0]
+    _FUNCTIONS[verb](**parser_of(verb).parse_args(words[1:]).as_dict())
+
+
+def parser_of(verb: str) -> ArgumentParser:
+    """The parser of one small verb, made from its function's signature and docstring."""
     parser = ArgumentParser(prog=f"tevo {verb}", description=f"{SMALL_VERBS[verb]}.", exit_on_error=False)
     parser.add_function_arguments(_FUNCTIONS[verb], as_positional=True, skip={"folder"})
     if verb == "init":  # the one positional word that may be left out
         parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="where conf/ is put")
-    _FUNCTIONS[verb](**parser.parse_args(words[1:]).as_dict())
+    return parser
 
 
 def index(root: Path, manifest: Path | None = None, timeout_s: float = 20.0, workers: int = 2) -> None:
