@@ -68,10 +68,10 @@ def test_a_batch_is_its_rows():
 
 @pytest.mark.parametrize("bad", [(3.0, 3.0), (5.0, 2.0), (math.nan, 4.0), (1.0, math.inf)])
 def test_empty_spans_measure_nothing(bad):
-    spans, mask = torch.tensor([bad, (1.0, 2.0)]), torch.tensor([True, True])
-    clean, clean_mask = torch.tensor([(1.0, 2.0)]), torch.tensor([True])
+    spans, mask = torch.tensor([bad, (1.0, 6.0)]), torch.tensor([True, True])
+    clean, clean_mask = torch.tensor([(1.0, 6.0)]), torch.tensor([True])
     assert ops.set_iou(spans, mask, clean, clean_mask).item() == 1.0
-    assert ops.union_length(spans, mask).item() == 1.0
+    assert ops.union_length(spans, mask).item() == 5.0
 
 
 def test_two_empty_sets_do_not_agree():

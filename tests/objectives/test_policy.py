@@ -144,7 +144,8 @@ def test_a_batch_of_nothing_is_a_loss_of_zero_that_can_step(normalisation):
 @pytest.mark.parametrize("far", [200.0, -200.0])
 def test_a_policy_that_ran_away_gives_finite_gradients(ratio, far):
     new, old, ref, advantages, mask = batch()
-    result = grpo_loss(new, old + far, ref - far, advantages, mask, ratio=ratio)
+    old, ref, advantages = (tensor.float() for tensor in (old + far, ref - far, advantages))
+    result = grpo_loss(new.float(), old, ref, advantages, mask, ratio=ratio)
     (gradient,) = torch.autograd.grad(result.loss, new)
     assert result.loss.isfinite()
     assert gradient.isfinite().all()

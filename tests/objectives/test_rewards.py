@@ -105,6 +105,13 @@ def test_localisation_names_well_formed_evidence(evidence, good):
     assert rewards.localisation(*truth(*evidence), torch.tensor([100.0])).item() == good
 
 
+def test_localisation_sees_an_overlap_across_a_hole_in_the_mask():
+    evidence, mask = torch.tensor([[(0.0, 10.0), (99.0, 98.0), (5.0, 9.0)]]), torch.tensor([[True, False, True]])
+    assert rewards.localisation(evidence, mask, torch.tensor([100.0])).item() == 0
+    evidence[0, 2] = torch.tensor([10.0, 14.0])
+    assert rewards.localisation(evidence, mask, torch.tensor([100.0])).item() == 1
+
+
 def test_localisation_takes_two_sampled_frames_for_long_enough_and_starts_at_the_first_pts():
     evidence, duration = truth((5, 7)), torch.tensor([20.0])
     assert rewards.localisation(*evidence, duration, token_s=1.0).item() == 1
