@@ -1,12 +1,13 @@
 """Earlier runs are kept; checkpoints that are missing, damaged or a stranger's are refused in words."""
 
+import os
 from fractions import Fraction
 
 import pytest
 import torch
 
 from tevo.errors import TevoError
-from tevo.verbs.run_folder import check_checkpoint, move_aside
+from tevo.verbs.run_folder import check_checkpoint, find_checkpoint, move_aside
 
 
 def run_in(folder, text):
@@ -72,3 +73,14 @@ def test_a_checkpoint_from_an_unknown_hand_is_not_unpickled(checkpoint):
     torch.save({"state_dict": {}, "loops": {}, "surprise": Fraction(1, 3)}, checkpoint)
     with pytest.raises(TevoError, match="tevo did not write it"):
         check_checkpoint(str(checkpoint))
+
+
+def test_the_newest_of_a_word_is_found(tmp_path):
+    assert find_checkpoint("last", tmp_path) is None
+    (tmp_path / "checkpoints").mkdir()
+    for age, name in enumerate(("last-v1.ckpt", "last.ckpt", "best.ckpt")):
+        path = tmp_path / "checkpoints" / name
+        path.touch()
+        os.utime(path, (1000 - age, 1000 - age))
+    assert find_checkpoint("last", tmp_path).name == "last-v1.ckpt"
+    assert find_checkpoint("best", tmp_path).name == "best.ckpt"

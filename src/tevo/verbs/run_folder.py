@@ -6,7 +6,7 @@ from pickle import UnpicklingError
 
 from tevo.errors import TevoError
 
-_LIGHTNING_WORDS = ("last", "best", "hpc")  # Lightning finds these by itself
+CHECKPOINT_WORDS = ("last", "best")
 
 
 def move_aside(folder: Path) -> Path | None:
@@ -34,6 +34,15 @@ def move_aside(folder: Path) -> Path | None:
     return target
 
 
+def find_checkpoint(word: str, folder: Path) -> Path | None:
+    """The newest checkpoint of a run by its word, ``last`` or ``best``; None when there is none yet.
+
+    Lightning itself would look through the Trainer's callbacks before it knows those of the model.
+    """
+    found = (folder / "checkpoints").glob(f"{word}*.ckpt")
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
 def foreign_checkpoint(name: str) -> TevoError:
     """The refusal of a checkpoint that only a full unpickling could open."""
     return TevoError(
@@ -48,9 +57,9 @@ def check_checkpoint(path: str | None) -> None:
     Raises:
         TevoError: when it is missing, damaged, not a training checkpoint, or needs unpickling.
     """
-    if path is None or path in _LIGHTNING_WORDS:
+    if path is None or path in CHECKPOINT_WORDS:
         return
-    wanted = "Give a file from the checkpoints/ folder of a tevo run, or `last`"
+    wanted = "Give a file from the checkpoints/ folder of a tevo run, or `last`, or `best`"
     if not Path(path).exists():
         raise TevoError(f"there is no checkpoint at {Path(path).absolute()}. {wanted}.")
     if Path(path).is_dir():  # a sharded checkpoint: its own strategy reads it

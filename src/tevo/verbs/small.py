@@ -18,7 +18,9 @@ def run(words: list[str]) -> None:
 
 def parser_of(verb: str) -> ArgumentParser:
     """The parser of one small verb, made from its function's signature and docstring."""
-    parser = ArgumentParser(prog=f"tevo {verb}", description=f"{SMALL_VERBS[verb]}.", exit_on_error=False)
+    parser = ArgumentParser(
+        prog=f"tevo {verb}", description=f"{SMALL_VERBS[verb]}.", exit_on_error=False, allow_abbrev=False
+    )
     parser.add_function_arguments(_FUNCTIONS[verb], as_positional=True, skip={"folder"})
     if verb == "init":  # the one positional word that may be left out
         parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="where conf/ is put")

@@ -5,18 +5,17 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, cast
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from tevo.data.datamodule import VideoQuestions
 from tevo.errors import TevoError
 from tevo.tasks.coevolution import CoEvolution
-from tevo.verbs.run_folder import check_checkpoint, foreign_checkpoint, move_aside
+from tevo.verbs.run_folder import CHECKPOINT_WORDS, check_checkpoint, find_checkpoint, move_aside
 from tevo.verbs.summary import summarise
 from tevo.verbs.table import TRAINER_VERBS
 
@@ -76,7 +75,25 @@ class TevoCLI(LightningCLI):
             print(summarise(Path(self.trainer.default_root_dir)))
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        return {**super()._prepare_subcommand_kwargs(subcommand), "weights_only": True}
+        """What the Trainer's method is called with: the checkpoint as a path, and never unpickled."""
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        if kwargs["ckpt_path"] in CHECKPOINT_WORDS:
+            kwargs["ckpt_path"] = self._named_checkpoint(kwargs["ckpt_path"])
+        return {**kwargs, "weights_only": True}
+
+    def _named_checkpoint(self, word: str) -> str | None:
+        folder = Path(self.trainer.default_root_dir)
+        found = find_checkpoint(word, folder)
+        if found is not None:
+            check_checkpoint(str(found))
+            return str(found)
+        if self.subcommand == "fit":
+            print(f"tevo: {folder} has no checkpoint yet; the run begins at the beginning", file=sys.stderr)
+            return None
+        raise TevoError(
+            f"there is no {word} checkpoint in {folder / 'checkpoints'}. Name the run's folder with "
+            "--trainer.default_root_dir, or give the path of a checkpoint."
+        )
 
 
 def hush() -> None:
@@ -86,10 +103,20 @@ def hush() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")  # between lightning 2.6 and torch
     warnings.filterwarnings("ignore", message=".*does not have many workers")  # features come from the cache
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval")  # short phases are normal
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # a resumed run
 
 
-def run(words: list[str]) -> None:
+def run(
+    words: list[str],
+    model: type[LightningModule] = CoEvolution,
+    data: type[LightningDataModule] = VideoQuestions,
+) -> None:
     """Run a Trainer verb; what the user can mend comes out as one message.
+
+    Args:
+        words: the verb and its options.
+        model: what is trained.
+        data: what it is trained on.
 
     Raises:
         TevoError: for a bad combination of options, or a checkpoint from elsewhere.
@@ -100,8 +127,8 @@ def run(words: list[str]) -> None:
     hush()
     try:
         TevoCLI(
-            CoEvolution,
-            VideoQuestions,
+            model,
+            data,
             args=words,
             save_config_callback=RunConfig,
             save_config_kwargs={"save_to_log_dir": False},
@@ -112,13 +139,13 @@ def run(words: list[str]) -> None:
         )
     except MisconfigurationException as error:
         raise TevoError(str(error)) from error
-    except UnpicklingError as error:
-        raise foreign_checkpoint("the last checkpoint of this run") from error
 
 
 def _parser_settings() -> dict[str, Any]:
+    """How the main parser and that of each verb are built."""
     options = "[--config FILE ...] [--trainer.KEY VALUE] [--model.KEY VALUE] [--data.KEY VALUE] ..."
     verbs = {
         verb: {"usage": f"tevo {verb} {options}", "description": f"{line}."} for verb, line in TRAINER_VERBS.items()
     }
-    return {"prog": "tevo", "exit_on_error": False, **verbs}
+    # Without abbreviations, or `--model.round` would be taken for `--model.rounds`.
+    return {"prog": "tevo", "exit_on_error": False, "allow_abbrev": False, **verbs}
