@@ -1,0 +1,128 @@
+"""The three views of a video: at the base rate, shuffled in time, and more densely; all from one decoding."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tevo.backbones.base import Backbone
+from tevo.errors import TevoError
+from tevo.structures import FrameBatch, VideoTokens
+from tevo.video.info import VideoInfo
+from tevo.video.interventions import shuffled
+from tevo.video.sampling import uniform
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFeatures:
+    """One video as the backbone saw it, three times; every VideoTokens has a batch of one."""
+
+    name: str
+    start_s: float  # seconds (pts) of the first frame
+    end_s: float  # seconds (pts) where the last frame ends
+    tokens: VideoTokens  # at the base rate
+    shuffled: VideoTokens  # the same times, the frames in another order
+    dense: VideoTokens  # at ``dense_factor`` times the base rate
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """Which frames of a video are looked at, and how the result is kept.
+
+    Args:
+        fps: of the base view, frames a second.
+        max_frames: most frames of the base view; a longer video is looked at more thinly, all of it.
+        dense_factor: the dense view has this many times more frames.
+        seed: of the shuffled order (with the file's fingerprint).
+        dtype: what values are rounded to.
+    """
+
+    fps: float
+    max_frames: int
+    dense_factor: int
+    seed: int
+    dtype: torch.dtype
+
+    def __post_init__(self) -> None:
+        if self.dense_factor < 1:
+            raise TevoError(f"dense_factor multiplies the frame rate and must be at least 1, got {self.dense_factor}")
+
+    def times(self, video: VideoInfo) -> Float[Tensor, "time"]:
+        """The seconds of the dense view; every ``dense_factor``-th of them is the base view."""
+        return uniform(video, fps=self.fps * self.dense_factor, max_frames=self.max_frames * self.dense_factor)
+
+    def base(self, dense: FrameBatch) -> FrameBatch:
+        """The frames of the base view, each once, out of those of the dense view."""
+        steps = torch.arange((self.dense_factor - 1) // 2, len(dense.times_s), self.dense_factor)
+        steps = steps if len(steps) else torch.zeros(1, dtype=torch.long)
+        return distinct(FrameBatch(dense.frames[steps], dense.times_s[steps]))
+
+    def generator(self, video: VideoInfo) -> torch.Generator:
+        """Of the video's shuffled order."""
+        digest = hashlib.sha256(f"{self.seed} {video.fingerprint}".encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+    def describe(self, video: VideoInfo) -> str:
+        """All that decides the stored values besides the file and the backbone."""
+        return (
+            f"uniform fps={self.fps!r} max_frames={self.max_frames} dense={self.dense_factor} "
+            f"[{video.start_s!r}, {video.end_s!r}] seed={self.seed} {self.dtype}"
+        )
+
+
+def encode_views(backbone: Backbone, plan: ViewPlan, video: VideoInfo, frames: FrameBatch) -> dict[str, Tensor]:
+    """Encode the views from the frames of :meth:`ViewPlan.times`, rounded and named as they are stored.
+
+    Of a frame encoder the shuffled view is not encoded: shuffling its frames is shuffling its values.
+    """
+    base = plan.base(frames)
+    tokens = _encode(backbone, base)
+    stored = _named(tokens, "base") | _named(_encode(backbone, distinct(frames)), "dense")
+    if backbone.spec.frames_per_clip > 1 or tokens.values.shape[1] != len(base.times_s):
+        stored["shuffled.values"] = _encode(backbone, shuffled(base, plan.generator(video))).values
+    return {name: _rounded(value, plan.dtype) if name.endswith("values") else value for name, value in stored.items()}
+
+
+def restore_views(plan: ViewPlan, video: VideoInfo, name: str, stored: Mapping[str, Tensor]) -> VideoFeatures:
+    """The views out of what :func:`encode_views` gave, values as float32."""
+    tokens, dense = _tokens(stored, "base"), _tokens(stored, "dense")
+    if "shuffled.values" in stored:
+        values = stored["shuffled.values"].float()
+    else:  # the same draw as in tevo.video.shuffled
+        values = tokens.values[:, torch.randperm(tokens.values.shape[1], generator=plan.generator(video))]
+    return VideoFeatures(name, video.start_s, video.end_s, tokens, replace(tokens, values=values), dense)
+
+
+def distinct(batch: FrameBatch) -> FrameBatch:
+    """Each frame once: a rate above the video's own asks for the same frame several times."""
+    keep = torch.ones(len(batch.times_s), dtype=torch.bool)
+    keep[1:] = batch.times_s.diff() > 0
+    return FrameBatch(batch.frames[keep], batch.times_s[keep])
+
+
+def _encode(backbone: Backbone, batch: FrameBatch) -> VideoTokens:
+    device = next(backbone.parameters(), torch.empty(0)).device
+    was_training = backbone.training
+    backbone.eval()
+    try:
+        with torch.no_grad():
+            return backbone.encode_video(batch.frames[None].to(device), batch.times_s[None].to(device)).to("cpu")
+    finally:
+        backbone.train(was_training)
+
+
+def _rounded(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values in the type they are stored in; in their own where that cannot hold them."""
+    rounded = values.to(dtype)
+    return rounded if bool(rounded.isfinite().all()) else values
+
+
+def _named(tokens: VideoTokens, name: str) -> dict[str, Tensor]:
+    return {f"{name}.values": tokens.values, f"{name}.spans": tokens.spans, f"{name}.mask": tokens.mask}
+
+
+def _tokens(stored: Mapping[str, Tensor], name: str) -> VideoTokens:
+    return VideoTokens(stored[f"{name}.values"].float(), stored[f"{name}.spans"], stored[f"{name}.mask"])
