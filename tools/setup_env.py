@@ -87,8 +87,8 @@ def warn_about_cuda(python: Path) -> None:
 
 def main() -> None:
     """Environment, packages, hook, check."""
-    if sys.version_info < (3, 11):
-        sys.exit(f"set-up: tevo needs Python 3.11 or later, this is {platform.python_version()}: make PYTHON=python3.12")
+    if sys.version_info < (3, 11):  # noqa: UP036 (this runs under whatever Python the machine has)
+        sys.exit(f"set-up: tevo needs Python 3.11 or later, this is {platform.python_version()}; make PYTHON=...")
     folder, wanted = Path(sys.argv[1]), sys.argv[2:] or ["--editable", ".[dev]"]
     python = make_environment(folder)
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pip_options(), *wanted]
