@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tevo.backbones.base import TextEncoder
 from tevo.prompts.grammar import KINDS, parse
-from tevo.structures import Question
+from tevo.structures import Question, Span
 
 MAX_SPANS = {"count": 4, "open": 4}  # evidence spans a question of this kind may have; 1 otherwise
 
@@ -62,3 +62,14 @@ def encode_queries(questions: Sequence[Question], rows: Int[Tensor, "question"],
         option_mask=ids != blank,
         max_spans=torch.tensor([MAX_SPANS.get(ask.kind, 1) for ask in asks], device=device, dtype=torch.long),
     )
+
+
+def pad_spans(spans: Sequence[Sequence[Span]]) -> tuple[Float[Tensor, "question span 2"], Bool[Tensor, "question span"]]:
+    """Spans of many questions as one tensor, and which of its entries are real."""
+    width = max(1, max((len(row) for row in spans), default=1))
+    padded, mask = torch.zeros(len(spans), width, 2), torch.zeros(len(spans), width, dtype=torch.bool)
+    for index, row in enumerate(spans):
+        for slot, span in enumerate(row):
+            padded[index, slot] = torch.tensor([span.start_s, span.end_s])
+            mask[index, slot] = True
+    return padded, mask

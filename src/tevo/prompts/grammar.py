@@ -58,9 +58,8 @@ def render(ask: Ask) -> str:
     """The question's text. Times are written to a tenth of a second."""
     if ask.kind == "open":
         return ask.phrase
-    if ask.within is None:
-        return _TEMPLATES[ask.kind].format(phrase=ask.phrase, start="", end="")
-    return _TEMPLATES[ask.kind].format(start=f"{ask.within.start_s:.1f}", end=f"{ask.within.end_s:.1f}")
+    start, end = (f"{ask.within.start_s:.1f}", f"{ask.within.end_s:.1f}") if ask.within else ("", "")
+    return _TEMPLATES[ask.kind].format(phrase=ask.phrase, start=start, end=end)
 
 
 def parse(text: str) -> Ask:

@@ -1,0 +1,172 @@
+"""The Questioner's policy on a backbone without a language model: kind, segment, and the clauses that name it.
+
+Zero-shot part: three cues of each segment and the similarity of each clause to what the segment shows. The learnt
+part starts at zero.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from tevo.heads.cues import around, describe
+from tevo.prompts.grammar import LEVELS
+from tevo.structures import VideoTokens
+
+ASKABLE = tuple(LEVELS)
+NEEDS = {"before": 2, "after": 2}  # events a video must have; 1 otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The events of a batch of videos, as the Questioner sees them."""
+
+    spans: Float[Tensor, "batch event 2"]  # seconds, in order of time
+    windows: Float[Tensor, "batch event 2"]  # seconds, the window around each
+    mask: Bool[Tensor, "batch event"]
+    cues: Float[Tensor, "batch event 3"]  # saliency, semantic importance, temporal distribution
+    shown: Float[Tensor, "batch event joint"]  # what each shows (heads.cues.describe)
+    names: Float[Tensor, "batch event clause"]  # zero-shot logits over the phrase bank
+
+
+@dataclass(frozen=True, slots=True)
+class CueWeights:
+    """Weight of each of the Questioner's three cues; 0 switches one off."""
+
+    saliency: float = 1.0  # how much moves (visual)
+    semantic: float = 1.0  # how clearly one clause names it
+    temporal: float = 1.0  # how far it lies from the other events
+
+
+def temporal_cue(spans: Float[Tensor, "batch event 2"], mask: Bool[Tensor, "batch event"]) -> Float[Tensor, "batch event"]:
+    """Distance (seconds, logarithmic) of each event's middle to the nearest other: lonely events tell most."""
+    middle = spans.mean(-1)
+    gap = (middle[:, :, None] - middle[:, None]).abs()
+    own = torch.eye(gap.shape[-1], dtype=torch.bool, device=gap.device)
+    gap = gap.masked_fill(own | ~mask[:, None], torch.inf).amin(-1)
+    return torch.where(gap.isfinite(), gap, 0.0).log1p() * mask
+
+
+def semantic_cue(names: Float[Tensor, "batch event clause"]) -> Float[Tensor, "batch event"]:
+    """How clearly one clause names the event: the log-probability of the best (0 = certain)."""
+    return names.log_softmax(-1).amax(-1)
+
+
+def look(
+    tokens: VideoTokens,
+    joint: Float[Tensor, "batch token joint"],
+    spans: Float[Tensor, "batch event 2"],
+    windows: Float[Tensor, "batch event 2"],
+    mask: Bool[Tensor, "batch event"],
+    saliency: Float[Tensor, "batch event"],
+    bank: Float[Tensor, "clause joint"],
+    context_s: float,
+    scale: float,
+) -> Segments:
+    """Describe every event and name it by the phrase bank."""
+    shown = describe(joint, tokens.mask, *around(tokens.spans, tokens.mask, spans, context_s)) * mask[..., None]
+    names = scale * shown @ bank.T
+    cues = torch.stack([saliency, semantic_cue(names), temporal_cue(spans, mask)], -1)
+    return Segments(spans, windows, mask, cues * mask[..., None], shown, names)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the Questioner chose for each of G questions a video: indices, and the log-probability of each choice."""
+
+    kind: Int[Tensor, "batch group"]  # into ASKABLE
+    target: Int[Tensor, "batch group"]  # event that is the evidence
+    anchor: Int[Tensor, "batch group"]  # event that the question names (the target itself for most kinds)
+    clause: Int[Tensor, "batch group"]  # names the target
+    anchor_clause: Int[Tensor, "batch group"]  # names the anchor
+    log_probs: Float[Tensor, "batch group 4"]  # kind, target, clause, anchor clause
+    actions: Bool[Tensor, "batch group 4"]  # which of them were choices
+
+
+class Asker(nn.Module):
+    """Chooses what to ask.
+
+    Args:
+        joint: width of the space shared with text.
+        hidden: width of the learnt part.
+        cue_weights: of the zero-shot cues.
+    """
+
+    def __init__(self, joint: int, hidden: int = 64, cue_weights: CueWeights | None = None) -> None:
+        super().__init__()
+        weights = cue_weights or CueWeights()
+        self.read = nn.Sequential(nn.Linear(joint + 3, hidden), nn.GELU())
+        self.kinds, self.segment = nn.Linear(hidden, len(ASKABLE)), nn.Linear(hidden, 1)
+        self.adapt = nn.Linear(hidden, joint)
+        for last in (self.kinds, self.segment, self.adapt):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        initial = torch.tensor([weights.saliency, weights.semantic, weights.temporal])
+        self.register_buffer("used", (initial != 0).float())
+        self.cue_weights = nn.Parameter(initial)
+
+    def logits(self, segments: Segments, bank: Float[Tensor, "clause joint"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of segments [batch event], kinds given a segment [batch event kind], clauses [batch event clause]."""
+        hidden = self.read(torch.cat([segments.shown, segments.cues], -1))
+        value = segments.cues @ (self.cue_weights * self.used) + self.segment(hidden)[..., 0]
+        return value.masked_fill(~segments.mask, -1e4), self.kinds(hidden), segments.names + self.adapt(hidden) @ bank.T
+
+    def choose(
+        self,
+        segments: Segments,
+        bank: Float[Tensor, "clause joint"],
+        kinds: tuple[str, ...],
+        group: int,
+        generator: torch.Generator | None = None,
+        given: Choices | None = None,
+    ) -> Choices:
+        """Draw ``group`` questions a video among the kinds allowed, or score the ones given.
+
+        Order: segment, kind, clause of the target, clause of the anchor. *first* and *last* move the segment to the
+        end they ask about; *before* and *after* need a neighbour on the right side.
+        """
+        value, kind_logits, clause_logits = self.logits(segments, bank)
+        batch = len(value)
+
+        def pick(logits: Tensor, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
+            log_p = logits.log_softmax(-1)
+            if chosen is None:
+                flat = torch.multinomial(log_p.exp().flatten(0, -2), 1, generator=generator)
+                chosen = flat.view(logits.shape[:-1])
+            return chosen, log_p.gather(-1, chosen[..., None])[..., 0]
+
+        rows = torch.arange(batch, device=value.device)[:, None]
+        target, log_target = pick(value[:, None].expand(-1, group, -1), None if given is None else given.target)
+        allowed = self._allowed(segments, target, kinds)
+        kind, log_kind = pick(kind_logits[rows, target].masked_fill(~allowed, -1e4), None if given is None else given.kind)
+        last = (segments.mask.sum(-1, keepdim=True) - 1).clamp(min=0)
+        anchor = torch.minimum(self._anchor(kind, target).clamp(min=0), last)
+        clause, log_clause = pick(clause_logits[rows, target], None if given is None else given.clause)
+        other, log_other = pick(clause_logits[rows, anchor], None if given is None else given.anchor_clause)
+        pair = anchor != target
+        actions = torch.stack([torch.ones_like(pair)] * 3 + [pair], -1)
+        return Choices(
+            kind, target, anchor, clause, torch.where(pair, other, clause),
+            torch.stack([log_kind, log_target, log_clause, log_other], -1) * actions, actions,
+        )  # fmt: skip
+
+    @staticmethod
+    def _allowed(segments: Segments, target: Int[Tensor, "batch group"], kinds: tuple[str, ...]) -> Bool[Tensor, "batch group kind"]:
+        """Which kinds can be asked about each target."""
+        number = segments.mask.sum(-1, keepdim=True)
+        possible = {
+            "before": target + 1 < number,
+            "after": target > 0,
+            "first": target == 0,
+            "last": target == number - 1,
+        }
+        true = torch.ones_like(target, dtype=torch.bool)
+        allowed = torch.stack([possible.get(kind, true) if kind in kinds else ~true for kind in ASKABLE], -1)
+        return allowed | ~allowed.any(-1, keepdim=True)
+
+    @staticmethod
+    def _anchor(kind: Int[Tensor, "batch group"], target: Int[Tensor, "batch group"]) -> Int[Tensor, "batch group"]:
+        """The event named in the question: the next one for *before*, the previous one for *after*."""
+        before, after = ASKABLE.index("before"), ASKABLE.index("after")
+        return target + (kind == before).long() - (kind == after).long()

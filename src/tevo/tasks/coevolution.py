@@ -1,0 +1,342 @@
+"""The co-evolution: one fit is all rounds. It holds the schedule and hands plain data from one role to the other."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from tevo.backbones.base import Backbone, TextEncoder
+from tevo.backbones.registry import build_backbone
+from tevo.data.datamodule import VideoQuestions
+from tevo.data.datasets import PooledBatch, QuestionBatch, VideoBatch
+from tevo.errors import TevoError
+from tevo.heads.policy import GroundedPolicy, Prediction
+from tevo.objectives.consensus import PoolRule
+from tevo.structures import Question, Span
+from tevo.tasks.alignment import changed, fit_alignment
+from tevo.tasks.clock import Stopwatch
+from tevo.tasks.judge import Examination, Judge
+from tevo.tasks.pooling import SignalTally, examine_questions, judge_pool, pool_signals
+from tevo.tasks.questioner import Questioner, QuestionerConfig
+from tevo.tasks.records import RunRecords
+from tevo.tasks.schedule import Phase, Schedule, decayed
+from tevo.tasks.solver import Solver, SolverConfig, Targets
+
+FORMAT = 1  # of a checkpoint's own part; raised when an older tevo could not read it
+
+
+class CoEvolution(pl.LightningModule):
+    """A Questioner and a Solver on one frozen backbone, improving each other round by round without labels.
+
+    Args:
+        backbone: a registered name (``tevo list`` shows them) or a backbone class with its arguments.
+        schedule: rounds, and epochs of each phase.
+        questioner: how questions are made and rewarded.
+        solver: how the Solver learns.
+        pool: which questions are kept.
+        votes: M, answers of the Solver to each question.
+        views: jittered views of a video that share the votes.
+        two_witnesses: keep a question only when the Solver's majority gives the Questioner's own answer (assumed).
+        early_stop: end the run when the unlabelled signal falls below that of an earlier round (assumed rule).
+        seed: of every draw; the run is a function of it.
+
+    Raises:
+        TevoError: when the backbone has no text in its space.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone | str = "clip_tiny",
+        schedule: Schedule = Schedule(),  # noqa: B008 - frozen
+        questioner: QuestionerConfig = QuestionerConfig(),  # noqa: B008
+        solver: SolverConfig = SolverConfig(),  # noqa: B008
+        pool: PoolRule = PoolRule(),  # noqa: B008
+        votes: int = 10,
+        views: int = 2,
+        two_witnesses: bool = True,
+        early_stop: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.backbone = build_backbone(backbone) if isinstance(backbone, str) else backbone
+        if not isinstance(self.backbone, TextEncoder):
+            raise TevoError(
+                f"{type(self.backbone).__name__} has no encode_text; the Questioner must read and the Solver must be "
+                "asked: pair it with a text tower (see examples/my_backbone.py)"
+            )
+        self.backbone.eval()
+        self.encoder = cast(TextEncoder, self.backbone)
+        self.schedule, self.rule, self.two_witnesses, self.early_stop = schedule, pool, two_witnesses, early_stop
+        self.votes, self.views, self.seed = votes, views, seed
+        joint = self.encoder.encode_text(["a video"]).shape[-1]
+        torch.manual_seed(seed)  # the heads' first weights are a function of the seed, whoever builds them
+        self.questioner = Questioner(joint, self.encoder, questioner, seed)
+        self.solver = Solver(self.backbone.spec.dim, joint, self.encoder, solver)
+        self.records = RunRecords(backbone=self.backbone.spec.name, seed=seed, rounds=schedule.rounds)
+        self.clock = Stopwatch()
+        self._aligned: set[str] = set()
+        self._resumed = False
+
+    # --- what the phases need of each other ---
+
+    @property
+    def data(self) -> VideoQuestions:
+        """The run's DataModule."""
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, VideoQuestions):
+            raise TevoError("CoEvolution needs a tevo.data.VideoQuestions: trainer.fit(model, datamodule=VideoQuestions(...))")
+        return data
+
+    def judge(self, policy: GroundedPolicy | None = None) -> Judge:
+        """The Solver, or another policy, as a judge of questions."""
+        return Judge(policy or self.solver.policy, self.encoder, self.votes, self.views)
+
+    def generator(self, *where: object) -> torch.Generator:
+        """A generator that is a function of the seed and of the place in the run, so that a resumed run draws the same."""
+        number = random.Random("/".join(map(str, (self.seed, *where)))).randrange(2**62)
+        return torch.Generator().manual_seed(number)
+
+    # --- the run ---
+
+    def setup(self, stage: str) -> None:
+        """Encode every video once (cached), and fit phase 0 where the backbone needs it."""
+        self.data.attach(self.backbone)
+        if stage == "fit" and self.encoder.teacher is not None and not self._aligned:
+            before = {name: tensor.clone() for name, tensor in self.backbone.state_dict().items()}
+            self.records.alignment = fit_alignment(self.encoder, self.data.teacher_pairs(self.encoder.teacher))
+            self._aligned = changed(before, self.backbone.state_dict())
+        if stage == "fit":
+            self.trainer.fit_loop.max_epochs = self.schedule.num_epochs
+            self._set_phase(self.trainer.current_epoch)
+
+    def _set_phase(self, epoch: int) -> None:
+        """Tell the DataModule what the next epoch serves, and which role learns."""
+        if epoch >= self.schedule.num_epochs:
+            return
+        phase = self.schedule.phase(epoch)
+        self.data.set_phase(phase.name, phase.round, phase.epoch, phase.num_epochs)
+        self.questioner.asker.requires_grad_(phase.name == "questioner")
+        self.solver.policy.requires_grad_(phase.name == "solver")
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of the present epoch."""
+        return self.schedule.phase(self.current_epoch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """One AdamW, a parameter group a role; the rate follows the phase."""
+        groups = [
+            {"params": list(self.questioner.asker.parameters()), "lr": self.questioner.config.lr, "name": "questioner"},
+            {"params": list(self.solver.policy.parameters()), "lr": self.solver.config.lr, "name": "solver"},
+        ]
+        return torch.optim.AdamW(groups, weight_decay=0.01)
+
+    def on_train_start(self) -> None:
+        """Measure round 0, the zero-shot backbone; a resumed run has it already."""
+        if not self.records.rounds:
+            self._finish_round(0)
+        if self.schedule.questioner_epochs == 0 and self.data.pool.round == 0:
+            self._build_pool(1)
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
+        """Every step draws from its own place in the run, and takes its phase's learning rate."""
+        torch.manual_seed(random.Random(f"{self.seed}/step/{self.global_step}").randrange(2**62))
+        phase = self.phase
+        batches = max(1, int(self.trainer.num_training_batches))
+        if phase.name == "questioner":
+            base, done, total = self.questioner.config.lr, phase.epoch, phase.num_epochs
+        elif phase.objective == "pseudo_label":
+            base, done, total = self.solver.config.lr, phase.epoch, self.schedule.pseudo_label_epochs
+        else:
+            done, total = phase.epoch - self.schedule.pseudo_label_epochs, self.schedule.grpo_epochs
+            base = self.solver.config.grpo_lr
+        rate = decayed(base, (done + batch_idx / batches) / total)
+        for group in cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False)).param_groups:
+            group["lr"] = rate
+
+    def training_step(self, batch: VideoBatch | PooledBatch, batch_idx: int) -> Tensor:
+        """One step of the role whose phase it is."""
+        phase = self.phase
+        generator = self.generator("step", self.global_step)
+        tag = f"{phase.round}-{phase.epoch}-{batch_idx}"
+        if isinstance(batch, VideoBatch):
+            kinds = self.data.curriculum.allowed_kinds(phase.round)
+            with self.clock.stage("sample"):
+                loss, figures = self.questioner.loss(batch, kinds, self._examine, generator, tag)
+        else:
+            with self.clock.stage("update"):
+                loss, figures = self._solver_step(batch, phase, generator)
+        self.log_dict({f"{phase.name}/{name}": value for name, value in figures.items()}, batch_size=1)
+        self.log("loss", loss.detach(), prog_bar=True, batch_size=1)
+        return loss
+
+    def _solver_step(self, batch: PooledBatch, phase: Phase, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        questions = [labelled(verdict.question, verdict.pseudo_answer, verdict.pseudo_evidence) for verdict in batch.verdicts]
+        queries = self.solver.queries(questions, batch.rows)
+        targets = Targets.of(questions, self.device)
+        if phase.objective == "pseudo_label":
+            return self.solver.pseudo_label_loss(batch.videos, queries, targets, generator)
+        loss, figures = self.solver.policy_loss(batch.videos, queries, targets, self.solver.reference, generator)
+        for verdict in batch.verdicts:
+            self.data.curriculum.observe(verdict.question.level, verdict.agreement, figures["reward/answer"])
+        return loss, figures
+
+    def _examine(self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor) -> Examination:
+        generator = self.generator("examine", self.global_step)
+        return examine_questions(self.judge(), videos, questions, rows, generator)
+
+    def on_train_epoch_end(self) -> None:
+        """At the end of a phase: build the pool, or measure the round; then set the next epoch's phase."""
+        phase = self.phase
+        if phase.is_last and phase.name == "questioner":
+            self._build_pool(phase.round)
+        if phase.is_last and phase.name == "solver":
+            self._finish_round(phase.round)
+            if self.early_stop and self.records.is_falling():
+                self.trainer.should_stop = True
+            elif self.schedule.questioner_epochs == 0 and phase.round < self.schedule.rounds:
+                self._build_pool(phase.round + 1)
+        self._set_phase(self.current_epoch + 1)
+
+    # --- between the phases ---
+
+    @torch.no_grad()
+    def _build_pool(self, round: int) -> None:
+        """The Questioner writes questions for every training video; the Solver votes; each is kept or dropped."""
+        self.data.curriculum.start_round(round)
+        kinds = self.data.curriculum.allowed_kinds(round)
+        verdicts, own, frozen = [], SignalTally(), SignalTally()
+        judges = ((self.judge(), own), (self.judge(self.solver.reference), frozen))
+        for index, videos in enumerate(self._bar(self.data.all_videos(), f"round {round}: pool")):
+            videos = videos.to(self.device)
+            generator = self.generator("pool", round, index)
+            segments = self.questioner.segments(videos)
+            asked = self.questioner.ask(videos, segments, kinds, self.questioner.config.per_video, generator, f"{round}")
+            questions, rows = distinct(*asked.flat())
+            own.unrenderable += int((~asked.gate).sum())
+            if not questions:
+                continue
+            for number, (judge, tally) in enumerate(judges):
+                with self.clock.stage("score"):
+                    seen = examine_questions(judge, videos, questions, rows, generator)
+                tally.add(seen, questions, rows, videos)
+                if number == 0:
+                    verdicts += judge_pool(seen, questions, rows, videos, self.rule, self.two_witnesses, round)
+        self.data.pool.replace(round, verdicts)
+        self.records.signals = own.signals() | pool_signals(verdicts)
+        self.records.signals_frozen = frozen.signals()
+        if self.trainer.is_global_zero:
+            self.records.write_pool(Path(self.trainer.default_root_dir), round, verdicts)
+            self.print(self.data.pool.summary())
+        if not any(verdict.kept for verdict in verdicts):
+            raise TevoError(
+                f"round {round}: none of {len(verdicts)} questions was kept ({self.data.pool.summary()}); give longer or more "
+                "eventful videos, or widen model.pool (agreement_low, agreement_high)"
+            )
+
+    @torch.no_grad()
+    def _finish_round(self, round: int) -> None:
+        """Measure a round, write what it left, keep its models."""
+        folder = Path(self.trainer.default_root_dir)
+        rows = [row for batch in self._bar(self.data.val_batches(), f"round {round}: measuring") for row in self.answer_batch(batch)]
+        self.records.measure(round, rows, self.data.val_questions, self.data.pool, self.clock.take())
+        if self.trainer.is_global_zero:
+            self.records.write(folder, self.data, rows, round)
+            self.records.save_models(folder, round, self)
+            self.print(self.records.line())
+
+    def answer_batch(self, batch: QuestionBatch) -> list[dict[str, Any]]:
+        """Rows of ``predictions.jsonl`` for a batch of questions."""
+        videos = batch.videos.to(self.device)
+        self.solver.eval()
+        best = self.solver.predict_questions(videos, self.solver.queries(batch.questions, batch.rows))
+        self.solver.train()
+        return [prediction_row(question, best, index) for index, question in enumerate(batch.questions)]
+
+    def _bar(self, batches: Any, text: str) -> Any:  # noqa: ANN401
+        return tqdm(batches, desc=text, leave=False, disable=not self.trainer.is_global_zero)
+
+    # --- the other verbs ---
+
+    def validation_step(self, batch: QuestionBatch, batch_idx: int) -> None:
+        """Collect answers; measured at the end of the epoch."""
+        self.records.collected += self.answer_batch(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Metrics of the annotated questions."""
+        self.log_dict(self.records.score(self.data.val_questions))
+
+    def test_step(self, batch: QuestionBatch, batch_idx: int) -> None:
+        """As validation."""
+        self.validation_step(batch, batch_idx)
+
+    def on_test_epoch_end(self) -> None:
+        """As validation."""
+        self.on_validation_epoch_end()
+
+    def predict_step(self, batch: QuestionBatch, batch_idx: int) -> list[dict[str, Any]]:
+        """Rows of ``predictions.jsonl``."""
+        return self.answer_batch(batch)
+
+    # --- checkpoints ---
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Frozen towers stay out; what phase 0 wrote, and the records, go in."""
+        kept = {f"backbone.{name}" for name in self._aligned}
+        kept |= {f"backbone.{name}" for name, weight in self.backbone.named_parameters() if weight.requires_grad}
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {k: v for k, v in state.items() if not k.startswith("backbone.") or k in kept}
+        checkpoint["tevo"] = {"format": FORMAT, "aligned": sorted(self._aligned), "records": self.records.state_dict()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take back what :meth:`on_save_checkpoint` left; the frozen towers are the ones at hand."""
+        own = checkpoint.get("tevo")
+        if not isinstance(own, dict) or own.get("format") != FORMAT:
+            raise TevoError(
+                f"the checkpoint is of another version of tevo (format {own and own.get('format')}, wanted {FORMAT}) or not "
+                "tevo's at all; start the run anew, or load its models from hf/round-N"
+            )
+        self._aligned = set(own["aligned"])
+        self.records.load_state_dict(own["records"])
+        here = {k: v for k, v in self.state_dict().items() if k.startswith("backbone.")}
+        checkpoint["state_dict"] = here | checkpoint["state_dict"]
+
+
+def labelled(question: Question, answer: str, evidence: Sequence[Span]) -> Question:
+    """The question with its pseudo-label in the place of the Questioner's own answer and evidence."""
+    return replace(question, answer=answer, evidence=tuple(evidence))
+
+
+def distinct(questions: Sequence[Question], rows: Tensor) -> tuple[list[Question], Tensor]:
+    """The questions without those that say the same of the same video."""
+    first: dict[tuple[str, str], int] = {}
+    for index, question in enumerate(questions):
+        first.setdefault((question.video, question.text), index)
+    kept = sorted(first.values())
+    return [questions[index] for index in kept], rows[kept]
+
+
+def prediction_row(question: Question, best: Prediction, index: int) -> dict[str, Any]:
+    """One row of ``predictions.jsonl``, with Moment-DETR's keys for the spans."""
+    probs = best.option_probs[index, : len(question.options)].tolist()
+    chosen = max(range(len(probs)), key=probs.__getitem__) if probs else -1
+    slots = zip(best.spans[index].tolist(), best.span_scores[index].tolist(), best.span_mask[index].tolist(), strict=True)
+    return {
+        "qid": question.id,
+        "vid": question.video,
+        "query": question.text,
+        "kind": question.kind,
+        "family": question.family,
+        "options": list(question.options),
+        "pred_answer": question.options[chosen] if probs else "",
+        "pred_answer_confidence": probs[chosen] if probs else None,
+        "pred_relevant_windows": [[*span, score] for span, score, real in slots if real],
+        "answer": question.answer,
+        "relevant_windows": [[span.start_s, span.end_s] for span in question.evidence],
+    }

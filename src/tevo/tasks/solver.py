@@ -1,0 +1,206 @@
+"""The Solver: answers and points at the evidence; learns from the pool, never from a label."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import lightning.pytorch as pl
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from tevo.backbones.base import TextEncoder
+from tevo.data.datasets import VideoBatch
+from tevo.heads.evidence import HeadConfig, VideoState
+from tevo.heads.policy import GroundedPolicy, Prediction
+from tevo.heads.queries import Queries, encode_queries, pad_spans
+from tevo.heads.spans import NEVER, SpanLogits, log_mass, pair_logits
+from tevo.objectives.credit import advantages, outcome_gate
+from tevo.objectives.grounding import answer_loss, saliency_loss, span_likelihood_loss
+from tevo.objectives.policy import grpo_loss
+from tevo.objectives.rewards import SolverWeights, alignment_reward, answer_reward, solver_reward, when_reward, zoom_reward
+from tevo.structures import Question, Rollouts, VideoTokens
+from tevo.tasks.judge import jitter
+
+
+@dataclass(frozen=True, slots=True)
+class SolverConfig:
+    """How the Solver learns."""
+
+    group: int = 8  # G, rollouts a question
+    credit: str = "token"  # token | sequence | decoupled | token_zz
+    boundary_penalty: bool = False  # multiply the alignment reward by EvoGround's boundary term
+    view_jitter: float = 0.1  # share of tokens left out of a training view
+    kl: float = 1e-2  # beta, weight of the KL to the zero-shot Solver in the GRPO loss
+    span_loss: float = 1.0  # weight of the span likelihood in the pseudo-label objective
+    saliency_loss: float = 0.5  # assumed; weight of the per-token saliency in the pseudo-label objective
+    answer_loss: float = 1.0  # weight of the answer in the pseudo-label objective
+    outcome_gate: bool = True  # groups without a right answer, or without variance, give no update
+    lr: float = 1e-3  # learning rate of the pseudo-label objective
+    grpo_lr: float = 2e-4  # learning rate of GRPO
+    head: HeadConfig = field(default_factory=HeadConfig)
+    rewards: SolverWeights = field(default_factory=SolverWeights)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Pseudo-labels as tensors."""
+
+    answer: Int[Tensor, "question"]  # option index; -1 for *when* questions
+    spans: Float[Tensor, "question span 2"]  # seconds
+    span_mask: Bool[Tensor, "question span"]
+
+    @staticmethod
+    def of(questions: Sequence[Question], device: torch.device | str) -> "Targets":
+        """From questions whose ``answer`` and ``evidence`` are the labels to learn from."""
+        spans, mask = pad_spans([question.evidence for question in questions])
+        answer = [q.options.index(q.answer) if q.answer in q.options else -1 for q in questions]
+        return Targets(torch.tensor(answer, device=device), spans.to(device), mask.to(device))
+
+
+class Solver(pl.LightningModule):
+    """Answers questions about videos from frozen tokens.
+
+    Args:
+        dim: of the backbone's tokens.
+        joint: width of the space shared with text.
+        encoder: embeds questions and projects tokens.
+        config: see :class:`SolverConfig`.
+    """
+
+    def __init__(self, dim: int, joint: int, encoder: TextEncoder, config: SolverConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.policy = GroundedPolicy(dim, joint, config.head)
+        self.reference = copy.deepcopy(self.policy).requires_grad_(False)  # round 0: the zero-shot backbone
+        self._encoder = (encoder,)  # in a tuple: it is frozen and owned by the co-evolution, not a submodule here
+
+    def watch(self, tokens: VideoTokens, policy: GroundedPolicy | None = None) -> VideoState:
+        """The question-free side of a batch of videos."""
+        return (policy or self.policy).watch(tokens, self._encoder[0].project(tokens.values))
+
+    def queries(self, questions: Sequence[Question], rows: Int[Tensor, "question"]) -> Queries:
+        """Questions as tensors."""
+        return encode_queries(questions, rows, self._encoder[0])
+
+    def predict_questions(self, videos: VideoBatch, queries: Queries) -> Prediction:
+        """Best spans and answer probabilities."""
+        with torch.no_grad():
+            return self.policy.predict(self.watch(videos.tokens), queries)
+
+    def pseudo_label_loss(
+        self, videos: VideoBatch, queries: Queries, targets: Targets, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Cross-entropy on y_hat, likelihood of tau_hat, saliency (ALGORITHM 5 and 8). Loss and figures to log."""
+        state = self.watch(jitter(videos.tokens, self.config.view_jitter, generator))
+        evidence = self.policy.evidence(state, queries)
+        spans, logits = state.tokens.spans[queries.rows], evidence.logits
+        likelihood, stop = self._span_losses(logits, queries, targets, spans)
+        salient = saliency_loss(logits.inside, spans, logits.mask, targets.spans, targets.span_mask)
+        options = self.policy.answer(state, evidence, queries, targets.spans[:, None], targets.span_mask[:, None])[:, 0]
+        answered = targets.answer >= 0
+        answer = answer_loss(options, targets.answer, answered)
+        parts = {"span": likelihood + stop, "saliency": salient, "answer": answer}
+        config = self.config
+        total = config.span_loss * parts["span"] + config.saliency_loss * salient + config.answer_loss * answer
+        figures = {f"loss/{name}": float(part.mean()) for name, part in parts.items()}
+        right = (options.argmax(-1) == targets.answer)[answered]
+        return total.mean(), figures | {"pool_accuracy": float(right.float().mean()) if len(right) else 0.0}
+
+    @staticmethod
+    def _span_losses(
+        logits: SpanLogits, queries: Queries, targets: Targets, token_spans: Float[Tensor, "question token 2"]
+    ) -> tuple[Float[Tensor, "question"], Float[Tensor, "question"]]:
+        """Negative log-likelihood of the target spans one after the other, and of going on or stopping after each."""
+        whole = log_mass(pair_logits(logits))
+        taken = torch.zeros_like(logits.mask)
+        likelihood, stop = torch.zeros_like(whole), torch.zeros_like(whole)
+        number = targets.span_mask.sum(-1).clamp(min=1)
+        for slot in range(int(queries.max_spans.max())):
+            wanted = targets.span_mask[:, slot] if slot < targets.span_mask.shape[1] else torch.zeros_like(taken[:, 0])
+            reached = targets.span_mask[:, slot - 1] & (queries.max_spans > slot) if slot else wanted
+            rows = reached.nonzero()[:, 0]
+            if not len(rows):
+                break
+            pairs = pair_logits(logits.take(rows), taken[rows] if slot else None)
+            if slot:
+                odds = log_mass(pairs) - whole[rows] + logits.more[rows]
+                possible = (pairs > NEVER / 2).flatten(1).any(-1)
+                loss = F.binary_cross_entropy_with_logits(odds, wanted[rows].to(odds.dtype), reduction="none")
+                stop = stop.index_add(0, rows, loss * possible)
+            hit = wanted[rows].nonzero()[:, 0]
+            if len(hit):
+                goal = targets.spans[rows[hit], slot]
+                loss = span_likelihood_loss(pairs[hit], token_spans[rows[hit]], goal)
+                likelihood = likelihood.index_add(0, rows[hit], loss / number[rows[hit]])
+                at = token_spans[rows[hit]]
+                taken = taken.index_put((rows[hit],), taken[rows[hit]] | ((at[..., 1] > goal[:, :1]) & (at[..., 0] < goal[:, 1:])))
+        return likelihood, stop
+
+    def policy_loss(
+        self, videos: VideoBatch, queries: Queries, targets: Targets, judge: GroundedPolicy, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        """One GRPO step (ALGORITHM 5 and 6): G rollouts a question, rewards, credit per token, clipped loss.
+
+        Args:
+            videos: the batch.
+            queries: its pooled questions.
+            targets: their pseudo-labels.
+            judge: the frozen round-0 policy that reads the zoomed span.
+            generator: of the view and the rollouts.
+        """
+        tokens = jitter(videos.tokens, self.config.view_jitter, generator)
+        with torch.no_grad():
+            self.policy.eval()  # the rollout and the update see the same network: dropout off in both
+            state = self.watch(tokens)
+            sampled = self.policy.rollout(state, queries, self.config.group, generator)
+            terms = self.rewards(videos, queries, targets, sampled.rollouts, judge)
+            reference = self.reference.log_probs(self.watch(tokens, self.reference), queries, sampled)
+        again = self.policy.log_probs(self.watch(tokens), queries, sampled)
+        self.policy.train()
+        gate = outcome_gate(terms["answer"], terms["iou"], queries.is_when)
+        kept = gate if self.config.outcome_gate else torch.ones_like(gate)
+        credit = advantages(
+            self.config.credit, terms["answer"], terms["iou"], terms["zoom"], terms["format"], self.config.rewards,
+            again.roles, again.mask, queries.is_when,
+        )  # fmt: skip
+        mask = again.mask & kept[:, None, None]
+        result = grpo_loss(again.log_probs, None, reference.log_probs, credit, mask, beta=self.config.kl)
+        total = solver_reward(terms["answer"], terms["iou"], terms["zoom"], terms["format"], self.config.rewards, queries.is_when)
+        mismatch = (again.log_probs - sampled.rollouts.log_probs)[again.mask].abs()
+        figures = {f"reward/{name}": float(value.mean()) for name, value in terms.items()}
+        return result.loss, figures | {
+            "reward": float(total.mean()),
+            "kl": float(result.kl),
+            "dead_groups": float((~gate).float().mean()),
+            "mismatch": float(mismatch.max()) if mismatch.numel() else 0.0,
+        }
+
+    def rewards(
+        self, videos: VideoBatch, queries: Queries, targets: Targets, rollouts: Rollouts, judge: GroundedPolicy
+    ) -> dict[str, Float[Tensor, "question group"]]:
+        """Every reward term of every rollout, each by itself."""
+        duration = (videos.end_s - videos.start_s)[queries.rows]
+        pair = (rollouts.spans, rollouts.span_mask, targets.spans, targets.span_mask)
+        timed = when_reward(*pair)
+        answered = answer_reward(rollouts.answers, targets.answer)
+        right = torch.where(queries.is_when[:, None], timed, answered)
+        iou = alignment_reward(*pair, duration, self.config.boundary_penalty)
+        zoomed = torch.zeros_like(iou)
+        if self.config.rewards.zeta > 0:
+            answers = self._zoom(videos, queries, rollouts, judge)
+            zoomed = zoom_reward(answers, targets.answer, rollouts.span_mask.any(-1))
+        return {"answer": right, "iou": iou, "zoom": zoomed, "format": torch.ones_like(iou)}
+
+    def _zoom(
+        self, videos: VideoBatch, queries: Queries, rollouts: Rollouts, judge: GroundedPolicy
+    ) -> Int[Tensor, "question group"]:
+        """What the frozen round-0 policy answers when it sees the denser frames of the predicted spans alone.
+
+        One forward pass: the answer head reads the given spans; no span is searched for.
+        """
+        state = judge.watch(videos.dense, self._encoder[0].project(videos.dense.values))
+        evidence = judge.evidence(state, queries)
+        logits = judge.answer(state, evidence, queries, rollouts.spans, rollouts.span_mask)
+        return torch.where(queries.option_mask.any(-1)[:, None], logits.argmax(-1), -1)
