@@ -26,7 +26,7 @@ class MeanIoU(Metric):
     num_questions: Tensor
     num_missing: Tensor
 
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - torchmetrics' own options
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("num_questions", torch.tensor(0), dist_reduce_fx="sum")
@@ -58,7 +58,7 @@ class RecallAtIoU(Metric):
     hits: Tensor
     num_questions: Tensor
 
-    def __init__(self, threshold: float, **kwargs: Any) -> None:  # noqa: ANN401 - torchmetrics' own options
+    def __init__(self, threshold: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.threshold = threshold
         self.add_state("hits", torch.tensor(0), dist_reduce_fx="sum")

@@ -26,7 +26,7 @@ class AnswerAccuracy(Metric):
     num_questions: Tensor
     num_unparsed: Tensor
 
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - torchmetrics' own options
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         for name in ("num_right", "num_questions", "num_unparsed"):
             self.add_state(name, torch.tensor(0), dist_reduce_fx="sum")
@@ -61,7 +61,7 @@ class GroundedAccuracy(Metric):
         self,
         measure: Literal["iop", "iou"] = "iop",
         threshold: float = 0.5,
-        **kwargs: Any,  # noqa: ANN401 - torchmetrics' own options
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.overlap = {"iop": set_iop, "iou": set_iou}[measure]

@@ -1,0 +1,193 @@
+"""The timeline of one video: frame strip, spans under it, the question, its options and votes."""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from tevo.metrics.results import RunSpec
+from tevo.report.cards import Card, find_video, spans_of
+from tevo.report.charts import nice_ticks
+from tevo.report.strip import Strip, make_strip
+from tevo.structures import Span
+from tevo.video import VideoError
+
+TRACKS = {  # CSS class: name of the row
+    "questioner": "Questioner",
+    "pseudo": "Pseudo-label",
+    "prediction": "Prediction",
+    "truth": "Truth",
+}
+ROW_SIGNALS = ("agreement", "dependency", "order", "necessity", "specificity")
+
+
+def timeline(card: Card, spec: RunSpec) -> str:
+    """A card of the report; frames that cannot be read leave a sentence and the bars."""
+    spans = {
+        "questioner": spans_of(card.asked.get("evidence")),
+        "pseudo": spans_of(card.asked.get("pseudo_evidence")),
+        "prediction": spans_of(card.answered.get("pred_relevant_windows")),
+        "truth": spans_of(card.answered.get("relevant_windows")),
+    }
+    strip = _strip(card, spec, [span for row in spans.values() for span in row])
+    rows = []
+    for style, name in TRACKS.items():
+        has_row = card.asked if style in ("questioner", "pseudo") else card.answered
+        if has_row and (spans[style] or style == "prediction"):
+            window = spans_of([card.asked.get("window")]) if style == "questioner" else ()
+            rows.append(_track(style, name, spans[style], window, strip.span))
+    text = str(card.answered.get("query") or card.asked.get("text") or "")
+    return (
+        f'<article class="card">{_head(card, strip)}<h3>{escape(text)}</h3>'
+        f'<div class="lane frames"><span class="who"></span>{_frames(strip)}</div>'
+        f'{"".join(rows)}<div class="lane axis"><span class="who"></span>{_axis(strip.span)}</div>'
+        f"{_answers(card)}{_figures(card)}</article>"
+    )
+
+
+def _strip(card: Card, spec: RunSpec, spans: Sequence[Span]) -> Strip:
+    path = find_video(card, spec)
+    until = max([float(card.answered.get("duration") or 0), *(span.end_s for span in spans), 1.0])
+    if path is None:
+        return Strip(Span(0.0, until), trouble=f"{card.video} was not found, its frames are not shown.")
+    try:
+        return make_strip(path)
+    except VideoError as error:  # the bars are still worth drawing
+        return Strip(Span(0.0, until), trouble=f"The frames could not be read: {error.reason}.")
+
+
+def _head(card: Card, strip: Strip) -> str:
+    chips = [_chip(str(card.asked.get("kind") or card.answered.get("kind") or ""))]
+    chips += [_chip(str(card.answered.get("family") or ""))]
+    if card.asked:
+        chips += [_chip(f"{name} {card.asked[name]}") for name in ("level", "round") if card.asked.get(name)]
+        kept = bool(card.asked.get("kept"))
+        said = "kept in the pool" if kept else f"dropped: {card.asked.get('reason') or 'no reason given'}"
+        chips += [_chip(said, "good" if kept else "bad")]
+    score = card.score
+    if score and score.right is not None:
+        words = "right answer" if score.right else "no answer parsed" if score.unparsed else "wrong answer"
+        chips += [_chip(words, "good" if score.right else "bad")]
+    if score and score.iou is not None:
+        chips += [_chip(f"IoU {score.iou:.2f}", "good" if score.iou >= 0.5 else "bad" if score.iou < 0.3 else "")]
+    name = Path(card.video).name
+    length = f"{strip.span.length_s:.1f} s" if strip.uri else ""
+    return (
+        f'<header><span class="file" title="{escape(card.video)}">{escape(name)}</span><span>{length}</span>'
+        f'<span class="chips">{"".join(chips)}</span></header>'
+    )
+
+
+def _frames(strip: Strip) -> str:
+    if not strip.uri:
+        return f'<p class="track note">{escape(strip.trouble)}</p>'
+    number, seen = len(strip.times_s), ", ".join(f"{time:.1f}" for time in strip.times_s)
+    shape = f'style="aspect-ratio:{strip.aspect:.4f}" alt="{number} frames" title="frames at {seen} s"'
+    return f'<div class="track" style="--n:{number}"><img src="{strip.uri}" {shape}></div>'
+
+
+def _track(style: str, name: str, spans: Sequence[Span], window: Sequence[Span], video: Span) -> str:
+    inside = [span for span in spans if span.end_s >= video.start_s and span.start_s <= video.end_s]
+    bars = [_bar("window", "window the Questioner looked at", span, video) for span in window]
+    bars += [_bar(f"bar {style}", name, span, video) for span in inside]
+    if not inside:
+        bars.append(f'<span class="none">{"outside the video" if spans else "none"}</span>')
+    grid = "".join(f'<i class="rule" style="left:{_left(tick, video):.3f}%"></i>' for tick in _ticks(video))
+    return f'<div class="lane"><span class="who">{name}</span><div class="track">{grid}{"".join(bars)}</div></div>'
+
+
+def _bar(style: str, name: str, span: Span, video: Span) -> str:
+    """A bar inside the strip, whatever the row says; at least wide enough to be seen."""
+    left, right = _left(span.start_s, video), _left(span.end_s, video)
+    return (
+        f'<i class="{style}" style="left:min({left:.3f}%,100% - 4px);width:max({right - left:.3f}%,4px)" '
+        f'title="{escape(name)} {span.start_s:.2f} to {span.end_s:.2f} s"></i>'
+    )
+
+
+def _left(time_s: float, video: Span) -> float:
+    return 100 * min(max((time_s - video.start_s) / max(video.length_s, 1e-9), 0.0), 1.0)
+
+
+def _ticks(video: Span) -> list[float]:
+    slack = 0.01 * video.length_s  # a video from 0.03 s on still has its 0 at the left
+    ticks = nice_ticks(video.start_s, video.end_s, wanted=6)
+    return [tick for tick in ticks if video.start_s - slack <= tick <= video.end_s + slack]
+
+
+def _axis(video: Span) -> str:
+    words = [
+        f'<span class="{_edge(_left(tick, video))}" style="left:{_left(tick, video):.3f}%">{_clock(tick, video)}</span>'
+        for tick in _ticks(video)
+    ]
+    return f'<div class="track">{"".join(words)}</div>'
+
+
+def _edge(left: float) -> str:
+    return "first" if left < 3 else "last" if left > 97 else "mid"
+
+
+def _clock(time_s: float, video: Span) -> str:
+    if video.end_s < 120:
+        return f"{time_s:g} s"
+    return f"{int(time_s // 60)}:{int(time_s % 60):02d}"
+
+
+def _answers(card: Card) -> str:
+    """Options with votes and marks, or the open answers; nothing for a question answered by its span."""
+    options = [str(option) for option in card.answered.get("options") or card.asked.get("options") or ()]
+    given = {
+        "questioner": (card.asked.get("answer"), "Questioner"),
+        "pseudo": (card.asked.get("pseudo_answer"), "pseudo-label"),
+        "prediction": (card.answered.get("pred_answer"), _chosen(card.answered)),
+        "truth": (card.answered.get("answer"), "truth"),
+    }
+    marks = {style: (_same(answer), mark) for style, (answer, mark) in given.items() if answer}
+    votes = card.asked.get("votes")
+    votes = {str(key): float(number) for key, number in votes.items()} if isinstance(votes, dict) else {}
+    counts = {_same(key): number for key, number in votes.items()}
+    listed = {_same(option) for option in options}
+    spare = [key for key in votes if options and _same(key) not in listed]
+    unlisted = [str(answer) for answer, _ in given.values() if options and answer and _same(answer) not in listed]
+    lines = options + [text for text in dict.fromkeys(spare + unlisted) if text]
+    if not options:
+        lines = list(dict.fromkeys(str(answer) for answer, _ in given.values() if answer))
+    total = sum(counts.values(), 0.0)
+    rows = [_option(index, text, index < len(options), marks, counts, total) for index, text in enumerate(lines)]
+    return f'<ol class="options">{"".join(rows)}</ol>' if rows else ""
+
+
+def _option(
+    index: int, text: str, listed: bool, marks: Mapping[str, tuple[str, str]], votes: Mapping[str, float], total: float
+) -> str:
+    chips = "".join(_chip(mark, style) for style, (answer, mark) in marks.items() if answer == _same(text))
+    count = votes.get(_same(text), 0.0)
+    meter = (
+        f'<span class="votes"><i style="width:{100 * count / total:.1f}%"></i><b>{count:g}</b></span>' if total else ""
+    )
+    letter = chr(65 + index) if listed and index < 26 else "–"
+    return f'<li><span class="letter">{letter}</span><span class="text">{escape(text)}{chips}</span>{meter}</li>'
+
+
+def _chosen(answered: Mapping[str, Any]) -> str:
+    sure = answered.get("pred_answer_confidence")
+    return f"chosen, {sure:.0%} sure" if isinstance(sure, (int, float)) and math.isfinite(sure) else "chosen"
+
+
+def _figures(card: Card) -> str:
+    """Signals of a pooled question, as many as its row holds."""
+    words = []
+    for name in ROW_SIGNALS:
+        value = card.asked.get(name)
+        if isinstance(value, (int, float)) and math.isfinite(value):
+            words.append(f"<span>{name} <b>{value:.2f}</b></span>")
+    return f'<p class="figures">{"".join(words)}</p>' if words else ""
+
+
+def _chip(text: str, style: str = "") -> str:
+    return f'<span class="chip {style}">{escape(text)}</span>' if text else ""
+
+
+def _same(answer: object) -> str:
+    return " ".join(str(answer).casefold().split())
