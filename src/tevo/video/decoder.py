@@ -8,6 +8,7 @@ import itertools
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
@@ -82,6 +83,14 @@ class Decoder:
         # only exact when the decoder is not several packets ahead.
         self._stream.thread_type = "NONE"
         self._stream.codec_context.thread_count = 1
+        # AVI keeps no pts and FFmpeg's guess scrambles reordered frames: they are shown in the order they come
+        # out, at the times of the packets that went in, which a seek into reordered frames would put out of
+        # step. MPEG program streams date only some frames; FFmpeg dates the others differently after a seek.
+        kind = self._container.format.name
+        self.has_pts = kind != "avi"
+        self.dates_every_packet = kind not in ("avi", "mpeg")
+        self._can_seek = kind != "mpeg" and (kind != "avi" or not self._stream.codec_context.has_b_frames)
+        self._sent: deque[Ticks] = deque()
         self._touched = False
 
     def __enter__(self) -> "Decoder":
@@ -122,17 +131,22 @@ class Decoder:
         base = self._stream.time_base
         return math.floor(seconds * base.denominator / base.numerator) if base else 0
 
+    def when(self, packet: VideoPacket) -> Ticks:
+        """A packet's pts; its dts where the container keeps no pts."""
+        times = (packet.pts, packet.dts) if self.has_pts else (packet.dts, packet.pts)
+        return next((ticks for ticks in times if ticks is not None), 0)
+
     def packets(self, keyframe: Ticks | None) -> Iterator[VideoPacket]:
         """Compressed packets in decoding order, from the keyframe at that pts (or before); None: from the start.
 
         Always begins with a keyframe where the file marks any: what lies before the first one cannot be
         decoded by itself.
         """
-        if keyframe is not None:
+        if keyframe is not None and self._can_seek:
             for earlier_s in (0.0, 10.0):  # some containers land late: look further back before giving up seeking
                 packets = self._sought(keyframe - self.ticks(earlier_s))
                 first = next(packets, None)
-                if first is not None and first.is_keyframe and when(first) <= keyframe:
+                if first is not None and first.is_keyframe and self.when(first) <= keyframe:
                     return itertools.chain([first], packets)
         if self._touched:
             self._container.close()
@@ -149,6 +163,7 @@ class Decoder:
 
     def _demux(self) -> Iterator[VideoPacket]:
         self._touched = True
+        self._sent.clear()
         demuxer = self._container.demux(self._stream)
         waiting: list[VideoPacket] | None = []  # packets before the first keyframe
         last_s = 0.0
@@ -162,7 +177,7 @@ class Decoder:
                 raise VideoError(self.path, f"read error at {last_s:.1f} s") from error
             if packet.size == 0 and packet.pts is None and packet.dts is None:
                 break  # PyAV's own end mark
-            last_s = self.seconds(when(packet))
+            last_s = self.seconds(self.when(packet))
             if waiting is not None:
                 if not packet.is_keyframe:
                     waiting.append(packet)
@@ -176,11 +191,18 @@ class Decoder:
         context = self._stream.codec_context
         context.skip_frame = "NONREF" if skip_non_reference else "DEFAULT"
         self._check_deadline()
+        if packet is not None:
+            self._sent.append(self.when(packet))
         try:
             frames = context.decode(packet)
         except (av.FFmpegError, OSError) as error:
-            at = f" at {self.seconds(when(packet)):.1f} s" if packet is not None else ""
+            at = f" at {self.seconds(self.when(packet)):.1f} s" if packet is not None else ""
             raise VideoError(self.path, f"decode error{at}") from error
+        if self.has_pts:
+            self._sent.clear()
+        else:
+            for frame in frames:
+                frame.pts = self._sent.popleft() if self._sent else None
         return [Picture(frame.pts, frame.duration or 0, frame) for frame in frames if frame.pts is not None]
 
     def pictures(self, keyframe: Ticks | None, drain_on_error: bool = True) -> Iterator[Picture]:
@@ -223,11 +245,6 @@ class Decoder:
     def _check_deadline(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise VideoError(self.path, "timeout")
-
-
-def when(packet: VideoPacket) -> Ticks:
-    """A packet's pts; its dts where the container keeps no pts (AVI)."""
-    return next((ticks for ticks in (packet.pts, packet.dts) if ticks is not None), 0)
 
 
 def _open_container(path: str, timeout_s: float | None) -> InputContainer:

@@ -6,10 +6,11 @@ Free of torch: the index runs :func:`probe` in processes of its own.
 import hashlib
 import os
 import statistics
+from bisect import bisect_left
 from dataclasses import asdict, dataclass
 from itertools import islice, pairwise
 
-from tevo.video.decoder import Decoder, VideoError, when
+from tevo.video.decoder import Decoder, VideoError
 from tevo.video.picture import Picture, Ticks
 
 # A video is decoded whole up to this size, about a minute at 720p and 24 fps (1-3 s of one core); beyond it,
@@ -19,6 +20,7 @@ FULL_DECODE_PIXELS = 1_000_000_000  # assumed: frames * width * height
 ODD_FACTOR = 20  # assumed: how much more is spent on a file that disagrees with its own header
 CHECKED_PLACES = 8  # assumed
 CHECKED_PICTURES = 48  # assumed: pictures decoded at each place
+CHECKED_GOP = 300  # assumed: a GOP of up to this length is decoded to its end however large its pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,9 @@ def list_packets(decoder: Decoder) -> Packets:
             num_packets += 1
             is_odd |= bool(packet.is_corrupt)
             if packet.is_keyframe:
-                keyframes.add(when(packet))
+                keyframes.add(decoder.when(packet))
             if not packet.is_discard:  # an edit list may hide frames that others need
-                shown.add(when(packet))
+                shown.add(decoder.when(packet))
     except VideoError as error:
         if error.reason == "timeout":
             raise
@@ -180,27 +182,43 @@ def _decode(
 
 
 def _spot_check(decoder: Decoder, first: Picture, packets: Packets) -> _Decoded:
-    """Decode at evenly spaced keyframes; on the first failure decode the stretch that leads up to it."""
-    keyframes = packets.keyframes or [packets.shown[0]]
-    step = max(1, len(keyframes) // CHECKED_PLACES)
-    places = sorted({*keyframes[::step], keyframes[-1]})
-    tail_packets = sum(pts >= places[-1] for pts in packets.shown)
+    """Decode at some keyframes; on the first failure decode the stretch that leads up to it."""
+    pixels = first.frame.width * first.frame.height
+    places = _places(packets, max(CHECKED_GOP, min(FULL_DECODE_FRAMES, FULL_DECODE_PIXELS // pixels)))
     last: Picture | None = first
     end = packets.shown[-1]
-    good = places[0]
-    for place in places:
-        is_tail = place == places[-1] and tail_packets <= FULL_DECODE_FRAMES
-        shown, last, failed = _decode(decoder, place, None if is_tail else CHECKED_PICTURES)
+    good = next(iter(places))
+    for place, limit in places.items():
+        shown, last, failed = _decode(decoder, place, limit)
         if failed:
             shown, last, _ = _decode(decoder, good)
             end = shown[-1] if shown else first.pts
             break
         if shown:
             good = place
-        if is_tail and shown:
-            end = shown[-1]
+            end = shown[-1] if limit is None else end
     inside = [pts for pts in packets.shown if first.pts <= pts <= end]
     return _Decoded(inside or [first.pts], first, last or first)
+
+
+def _places(packets: Packets, max_pictures: int) -> dict[Ticks, int | None]:
+    """Ascending keyframes to decode from, and how many pictures at each (None: to the end).
+
+    Evenly spaced ones; the longest GOP, because a damaged keyframe is no longer marked as one; the tail.
+
+    Args:
+        packets: what demuxing told.
+        max_pictures: bound for the two long runs.
+    """
+    keyframes = packets.keyframes or packets.shown[:1]
+    evenly = keyframes[:: max(1, len(keyframes) // CHECKED_PLACES)]
+    places: dict[Ticks, int | None] = {keyframe: CHECKED_PICTURES for keyframe in evenly}
+    starts = [bisect_left(packets.shown, keyframe) for keyframe in keyframes]
+    lengths = [after - before for before, after in pairwise([*starts, len(packets.shown)])]
+    longest = max(range(len(keyframes)), key=lengths.__getitem__)
+    places[keyframes[longest]] = min(lengths[longest] + 1, max_pictures)
+    places[keyframes[-1]] = None if lengths[-1] <= max_pictures else CHECKED_PICTURES
+    return dict(sorted(places.items()))
 
 
 def _last_duration_s(decoder: Decoder, decoded: _Decoded) -> float:

@@ -43,7 +43,8 @@ class Picture:
         if swap:
             width, height = height, width
         # AREA averages what it drops (no aliasing) but makes blocks when it enlarges.
-        shrinks = width <= self.frame.width and height <= self.frame.height
+        own = self.frame.width, self.frame.height
+        shrinks = width <= own[0] and height <= own[1] and (width, height) != own
         pixels: UInt8[np.ndarray, "height width 3"] = reformatter.reformat(
             self.frame, width, height, "rgb24", interpolation="AREA" if shrinks else "BILINEAR"
         ).to_ndarray()

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from tevo.errors import TevoError
 from tevo.structures import FrameBatch
-from tevo.video.decoder import Decoder, VideoError, when
+from tevo.video.decoder import Decoder, VideoError
 from tevo.video.info import VideoInfo, list_packets
 from tevo.video.picture import Picture, Ticks
 
@@ -31,7 +31,7 @@ FLOAT32_STEP = 2.0**-23  # relative
 
 def read_frames(
     video: VideoInfo | str | os.PathLike[str],
-    times_s: Sequence[float] | Float[Tensor, "time"],
+    times_s: Sequence[float | int] | Float[Tensor, "time"],
     size_px: int | None = None,
     timeout_s: float | None = None,
 ) -> FrameBatch:
@@ -62,12 +62,13 @@ def read_frames(
         if info is not None:
             keyframes = sorted(decoder.ticks(second) for second in info.keyframes_s)
             first, last = decoder.ticks(info.start_s), decoder.ticks(info.end_s) - 1
+            run = _Run(decoder, size_px, promised=True, sound_until=None)
         else:
             packets = list_packets(decoder)
             keyframes, first, last = packets.keyframes, packets.shown[0], None
+            run = _Run(decoder, size_px, promised=False, sound_until=packets.shown[-1] if packets.is_odd else None)
         limits = [max(first, _limit(decoder, time)) for time in asked]
         limits = limits if last is None else [min(last, limit) for limit in limits]
-        run = _Run(decoder, size_px, promised=info is not None)
         shots: dict[Ticks, _Shot] = {}
         for position, group in groupby(sorted(set(limits)), key=lambda limit: bisect_right(keyframes, limit) - 1):
             shots |= _read_group(run, list(group), keyframes, position)
@@ -120,12 +121,14 @@ class _Run:
         decoder: the open file.
         size_px: see :func:`read_frames`.
         promised: whether everything asked for was seen to decode by the probe.
+        sound_until: where packets end that hint at damage; after it the last frame needs proof. None: no hint.
     """
 
-    def __init__(self, decoder: Decoder, size_px: int | None, promised: bool) -> None:
+    def __init__(self, decoder: Decoder, size_px: int | None, promised: bool, sound_until: Ticks | None) -> None:
         self._decoder = decoder
         self._size = None if size_px is None else (size_px, size_px)
         self._promised = promised
+        self._sound_until = sound_until
 
     def wanted_only(self, limits: list[Ticks], keyframe: Ticks | None) -> dict[Ticks, _Shot]:
         """Demux up to the last wanted frame, then decode exactly what its packets need."""
@@ -139,12 +142,14 @@ class _Run:
         try:
             for packet in self._decoder.packets(keyframe):
                 pictures = self._decoder.decode(packet, skips and packet.pts not in wanted)
-                unsent.discard(when(packet))
+                unsent.discard(self._decoder.when(packet))
                 if not unsent:  # all that is wanted is inside the decoder: shake it out
                     pictures += self._decoder.decode(None)
                 if any(picture.is_damaged for picture in pictures):
                     return {}
-                shots |= {picture.pts: self._shoot(picture) for picture in pictures if picture.pts in wanted}
+                for picture in pictures:
+                    if picture.pts in wanted and picture.pts not in shots:
+                        shots[picture.pts] = self._shoot(picture)
                 if not unsent:
                     break
         except VideoError as error:
@@ -155,7 +160,8 @@ class _Run:
     def _choose(self, limits: list[Ticks], keyframe: Ticks | None) -> dict[Ticks, Ticks]:
         """Which pts each limit means, by the packets alone; nothing where packets are not whole dated frames."""
         shown: list[Ticks] = []
-        if not self._decoder.is_progressive:
+        limits = [limit for limit in limits if self._sound_until is None or limit <= self._sound_until]
+        if not limits or not self._decoder.is_progressive or not self._decoder.dates_every_packet:
             return {}
         for packet in self._decoder.packets(keyframe):
             if packet.pts is None or packet.dts is None:
