@@ -45,3 +45,10 @@ def test_what_was_not_measured_is_a_sentence(run_dir):
     empty = replace(run, results=replace(run.results, rounds=rounds))
     assert "No round has reported its pool" in pool_section(empty)
     assert "No round has reported how long" in time_section(empty)
+
+
+def test_the_shaded_band_is_the_one_that_ran(run_dir):
+    run = read_run(run_dir)
+    spec = run.results.spec | {"agreement_band": [0.5, 0.75]}
+    page = pool_section(replace(run, results=replace(run.results, spec=spec)))
+    assert page.count('class="band" x="50" y="0" width="25"') == 3

@@ -13,7 +13,7 @@ RESULTS = RunResults(
             {"necessity": 0.284, "kept": 3, "asked": 9},
         ),
     ),
-    {"shrunk_spans": {"test/acc_gqa": 7.1}},
+    {"shrunk_spans": {"test/acc_gqa": 7.1, "factor": 0.4}},
     best_round=1,
 )
 
@@ -25,7 +25,7 @@ def test_the_table_has_a_line_a_round_and_a_line_a_control():
         ["round", "mIoU", "Acc@GQA"],
         ["0", "zero-shot", "21.9", "4.4"],
         ["1", "best", "30.0", "-"],
-        ["shrunk", "spans", "-", "7.1"],
+        ["shrunk", "spans", "×", "0.4", "-", "7.1"],
     ]
     assert ood.splitlines()[-1].split() == ["1", "best", "12.0"]
     assert [line.split() for line in signals.splitlines()[1:]] == [

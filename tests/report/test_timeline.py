@@ -64,7 +64,7 @@ def test_bars_stand_at_their_seconds(spec):
     assert bars(asked, "window") == [(12.5, 50)]
     assert bars(asked, "bar pseudo") == [(50, 25)]
     assert bars(asked, "bar prediction") == bars(asked, "bar truth") == []
-    answered = timeline(Card("000000.mp4", {}, ANSWERED), spec)
+    answered = timeline(Card("000000.mp4", {}, ANSWERED, True), spec)
     assert bars(answered, "bar prediction") == [(0, 25)]
     assert bars(answered, "bar truth") == [(0, 50)]
 
@@ -74,15 +74,15 @@ def test_votes_and_marks_stand_beside_their_option(spec):
     assert option(asked, "grows") == ["A", "grows", "Questioner", "pseudo-label", "6"]
     assert option(asked, "blinks") == ["B", "blinks", "3"]
     assert option(asked, "none") == ["–", "none", "1"]  # a vote for no option is shown, too
-    answered = timeline(Card("000000.mp4", {}, ANSWERED), spec)
+    answered = timeline(Card("000000.mp4", {}, ANSWERED, True), spec)
     assert option(answered, "blinks") == ["B", "blinks", "chosen,", "50%", "sure"]
     assert option(answered, "grows") == ["A", "grows", "truth"]
 
 
 def test_the_head_says_how_it_came_out(spec):
-    answered = timeline(Card("000000.mp4", {}, ANSWERED), spec)
+    answered = timeline(Card("000000.mp4", {}, ANSWERED, True), spec)
     assert "wrong answer" in answered and "IoU 0.50" in answered
-    unparsed = timeline(Card("000000.mp4", {}, ANSWERED | {"pred_answer": ""}), spec)
+    unparsed = timeline(Card("000000.mp4", {}, ANSWERED | {"pred_answer": ""}, True), spec)
     assert "no answer parsed" in unparsed
     assert "dropped: spans disagree" in timeline(Card("000000.mp4", ASKED, {}), spec)
     assert "kept in the pool" in timeline(Card("000000.mp4", ASKED | {"kept": True}, {}), spec)
@@ -109,14 +109,14 @@ def test_a_damaged_video_leaves_its_reason_and_the_bars(tmp_path):
 
 def test_spans_past_the_end_are_cut_or_said_to_be_outside(spec):
     row = ANSWERED | {"pred_relevant_windows": [[18, 90]], "relevant_windows": [[100, 110]]}
-    card = timeline(Card("000000.mp4", {}, row), spec)
+    card = timeline(Card("000000.mp4", {}, row, True), spec)
     assert bars(card, "bar prediction") == [(75, 25)]
     assert bars(card, "bar truth") == []
     assert "outside the video" in card
 
 
 def test_a_prediction_without_spans_is_shown_as_none(spec):
-    card = timeline(Card("000000.mp4", {}, ANSWERED | {"pred_relevant_windows": []}), spec)
+    card = timeline(Card("000000.mp4", {}, ANSWERED | {"pred_relevant_windows": []}, True), spec)
     assert '<span class="none">none</span>' in card
 
 
@@ -124,3 +124,23 @@ def test_an_open_question_lists_its_answers(spec):
     card = timeline(Card("000000.mp4", ASKED | {"options": [], "votes": {}, "pseudo_answer": "shrinks"}, {}), spec)
     assert option(card, "grows") == ["–", "grows", "Questioner"]
     assert option(card, "shrinks") == ["–", "shrinks", "pseudo-label"]
+
+
+def test_a_when_question_shows_how_many_votes_agreed(spec):
+    asked = ASKED | {
+        "kind": "when",
+        "options": [],
+        "answer": "",
+        "pseudo_answer": "",
+        "votes": {"agree": 7, "elsewhere": 3},
+    }
+    card = timeline(Card("000000.mp4", asked, {}), spec)
+    assert option(card, "agree") == ["–", "agree", "7"]
+    assert option(card, "elsewhere") == ["–", "elsewhere", "3"]
+
+
+def test_what_the_questioner_said_is_never_called_the_truth(spec):
+    card = timeline(Card("000000.mp4", ASKED, ANSWERED), spec)
+    assert bars(card, "bar truth") == []
+    assert option(card, "grows") == ["A", "grows", "Questioner", "pseudo-label", "6"]
+    assert len(bars(card, "bar prediction")) == 1

@@ -34,6 +34,7 @@ class RunSpec(TypedDict, total=False):
     finished: str  # ISO 8601; kept in timings.json
     videos_indexed: int
     videos_bad: int
+    agreement_band: list[float]  # lowest and highest share of votes that is kept, 0..1
 
 
 class Signals(TypedDict, total=False):

@@ -20,16 +20,14 @@ class Card:
         video: as the rows name it.
         asked: row of ``questions.jsonl``; empty for a question that came with the annotations.
         answered: row of ``predictions.jsonl``; empty for a question that was only trained on.
+        is_labelled: whether the question came with annotations, so that answer and windows of ``answered``
+            are the truth. Those of a pooled question are the Questioner's.
     """
 
     video: str
     asked: Row
     answered: Row
-
-    @property
-    def is_labelled(self) -> bool:
-        """Whether the question came with annotations rather than from the pool."""
-        return not self.asked
+    is_labelled: bool = False
 
     @property
     def score(self) -> QuestionScore | None:
@@ -37,26 +35,35 @@ class Card:
         truth = spans_of(self.answered.get("relevant_windows"))
         options = tuple(map(str, self.answered.get("options") or ()))
         answer = str(self.answered.get("answer") or "")
-        if not self.answered or not (truth or (options and answer)):
+        if not self.is_labelled or not (truth or (options and answer)):
             return None
         question = Question(str(self.answered["qid"]), self.video, "", "", options, answer, truth)
         return score_rows([self.answered], [question])[0]
 
 
-def choose_cards(questions: Sequence[Row], predictions: Sequence[Row], limit: int = NUM_CARDS) -> list[Card]:
+def choose_cards(
+    questions: Sequence[Row], predictions: Sequence[Row], labelled: bool, limit: int = NUM_CARDS
+) -> list[Card]:
     """Half predictions, half pool (most of it kept questions of the last round), one card a video.
 
     Either half fills up with the other where rows are wanting. Within a half the videos are evenly spaced
     over the file, and the question taken moves on by one from video to video, so that every kind shows.
+
+    Args:
+        questions: rows of ``questions.jsonl``.
+        predictions: rows of ``predictions.jsonl``.
+        labelled: whether the predictions answer annotated questions rather than held-out ones of the pool.
+        limit: cards at most.
     """
     last = max((int(row.get("round") or 0) for row in questions), default=0)
     pool = [row for row in questions if int(row.get("round") or 0) == last and row.get("video")]
     by_id = {(str(row.get("id")), str(row.get("video"))): row for row in questions}
-    answered = [
-        Card(str(row["vid"]), by_id.get((str(row["qid"]), str(row["vid"])), {}), row)
-        for row in predictions
-        if row.get("vid") and row.get("qid") is not None
-    ]
+    named = [row for row in predictions if row.get("vid") and row.get("qid") is not None]
+    if labelled:
+        answered = [Card(str(row["vid"]), {}, row, is_labelled=True) for row in named]
+    else:
+        asked = [by_id.get((str(row["qid"]), str(row["vid"])), _as_asked(row)) for row in named]
+        answered = [Card(str(row["vid"]), own, row) for row, own in zip(named, asked, strict=True)]
     shown = {str(card.asked.get("id")) for card in answered}
     rest = [row for row in pool if str(row.get("id")) not in shown]
     kept = [Card(str(row["video"]), row, {}) for row in rest if row.get("kept")]
@@ -88,6 +95,17 @@ def spans_of(windows: object) -> tuple[Span, ...]:
             if start <= end < float("inf"):
                 spans.append(Span(start, end))
     return tuple(spans)
+
+
+def _as_asked(row: Row) -> Row:
+    """The question of a prediction that has no row of its own: what it calls its answer is the Questioner's."""
+    same = {name: row[name] for name in ("kind", "options", "answer") if name in row}
+    return same | {
+        "id": row["qid"],
+        "video": row["vid"],
+        "text": row.get("query"),
+        "evidence": row.get("relevant_windows"),
+    }
 
 
 def _spread(cards: Sequence[Card], number: int, used: set[tuple[bool, str]]) -> list[Card]:

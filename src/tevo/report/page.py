@@ -10,6 +10,7 @@ from tevo.report.layout import legend, note, section
 from tevo.report.pool import pool_section, time_section
 from tevo.report.run import RunFiles, read_run
 from tevo.report.sections import curves_section, heading, rounds_section
+from tevo.report.tables import splits
 from tevo.report.timeline import TRACKS, timeline
 
 REPORT_FILE = "report.html"
@@ -70,7 +71,7 @@ def render_report(run: RunFiles) -> str:
 
 
 def _videos(run: RunFiles) -> str:
-    cards = choose_cards(run.questions, run.predictions)
+    cards = choose_cards(run.questions, run.predictions, labelled=bool(splits(run.results)))
     notes = [run.notes[name] for name in ("questions.jsonl", "predictions.jsonl") if name in run.notes]
     said = "".join(note(text) for text in notes)
     if not cards:

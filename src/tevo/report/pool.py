@@ -13,7 +13,6 @@ HISTOGRAMS = {
     "coverage_hist": "Evidence, share of the video",
     "start_hist": "Where evidence begins",
 }
-AGREEMENT_BAND = (0.3, 0.8)  # shaded: what the default rule keeps
 STAGES = {"decode": "t1", "encode": "t2", "sample": "t3", "score": "t4", "update": "t5", "wait": "t6"}
 
 
@@ -33,7 +32,8 @@ def pool_section(run: RunFiles) -> str:
         _count_table("Kept, by kind", kinds, kept),
         _count_table("Kept, by level", levels, kept),
     ]
-    body = f'<div class="pool">{"".join(tables)}</div>' + _histograms(rounds)
+    low, high = run.results.spec.get("agreement_band", (0.3, 0.8))
+    body = f'<div class="pool">{"".join(tables)}</div>' + _histograms(rounds, (low, high))
     return section("Questions", body, "What the Questioner asked, and what the vote kept.")
 
 
@@ -89,7 +89,7 @@ def _count_cell(count: int, whole: int) -> str:
     )
 
 
-def _histograms(rounds: Sequence[RoundResult]) -> str:
+def _histograms(rounds: Sequence[RoundResult], kept: tuple[float, float]) -> str:
     """A row of small histograms for each round, under one heading each."""
     columns = {name: title for name, title in HISTOGRAMS.items() if any(r.signals.get(name) for r in rounds)}
     if not columns:
@@ -99,7 +99,7 @@ def _histograms(rounds: Sequence[RoundResult]) -> str:
         cells.append(f'<span class="who">round {entry.round}</span>')
         for name, title in columns.items():
             counts = entry.signals.get(name)
-            band = AGREEMENT_BAND if name == "agreement_hist" else None
+            band = kept if name == "agreement_hist" else None
             cells.append(histogram(counts, title, band) if isinstance(counts, list) else "<span></span>")
     cells += ["<span></span>", *(['<span class="ends"><i>0</i><i>1</i></span>'] * len(columns))]
     said = note("Shaded: the agreement that is kept. Coverage that drifts right, or one start for all, is a collapse.")

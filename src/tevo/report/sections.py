@@ -8,9 +8,9 @@ from tevo.report.charts import Line, change, duration_text, line_chart
 from tevo.report.layout import framed, grid, legend, note, section
 from tevo.report.run import RunFiles
 from tevo.report.tables import (
-    CONTROL_NAMES,
     METRIC_NAMES,
     SIGNAL_NAMES,
+    control_label,
     metric_columns,
     of_split,
     signal,
@@ -59,7 +59,7 @@ def curves_section(run: RunFiles) -> str:
         charts = []
         for name in sorted(metric_columns(rows), key=lambda name: name not in HEADLINES):
             levels = {
-                CONTROL_NAMES.get(key, key): value
+                control_label(key, {}): value
                 for key, row in results.controls.items()
                 if (value := of_split(row, split).get(name)) is not None
             }
@@ -135,7 +135,7 @@ def _facts(run: RunFiles) -> str:
 
 def _rounds_table(results: RunResults, split: str) -> str:
     rows = [(entry.round, of_split(entry.metrics, split)) for entry in results.rounds]
-    controls = [(CONTROL_NAMES.get(name, name), of_split(row, split)) for name, row in results.controls.items()]
+    controls = [(control_label(name, row), of_split(row, split)) for name, row in results.controls.items()]
     columns = metric_columns([row for _, row in rows] + [row for _, row in controls])
     head = "".join(f"<th scope='col'>{escape(METRIC_NAMES.get(name, name))}</th>" for name in columns)
     start = next((row for number, row in rows if number == 0), {})

@@ -48,8 +48,13 @@ SIGNAL_NAMES = {
 
 def splits(results: RunResults) -> list[str]:
     """Labelled sets in the order they were measured, e.g. ``["test"]``; ``""`` for names without one."""
-    rows = [entry.metrics for entry in results.rounds] + list(results.controls.values())
-    return list(dict.fromkeys(key.rpartition("/")[0] for row in rows for key in row))
+    return list(dict.fromkeys(key.rpartition("/")[0] for entry in results.rounds for key in entry.metrics))
+
+
+def control_label(name: str, row: Mapping[str, float]) -> str:
+    """A control as people read it, with the factor it was scaled by where it has one."""
+    factor = f" × {row['factor']:g}" if "factor" in row else ""
+    return CONTROL_NAMES.get(name, name.replace("_", " ")) + factor
 
 
 def of_split(metrics: Mapping[str, float], split: str) -> dict[str, float]:
@@ -89,7 +94,7 @@ def round_label(number: int, best: int | None) -> str:
 
 def _metrics_block(results: RunResults, split: str) -> str:
     rows = [(round_label(r.round, results.best_round), of_split(r.metrics, split)) for r in results.rounds]
-    rows += [(CONTROL_NAMES.get(name, name), of_split(row, split)) for name, row in results.controls.items()]
+    rows += [(control_label(name, row), of_split(row, split)) for name, row in results.controls.items()]
     columns = metric_columns(row for _, row in rows)
     heads = [SHORT_NAMES.get(name, METRIC_NAMES.get(name, name)) for name in columns]
     body = [[label, *(_figure(row.get(name)) for name in columns)] for label, row in rows if row]

@@ -28,7 +28,7 @@ def timeline(card: Card, spec: RunSpec) -> str:
         "questioner": spans_of(card.asked.get("evidence")),
         "pseudo": spans_of(card.asked.get("pseudo_evidence")),
         "prediction": spans_of(card.answered.get("pred_relevant_windows")),
-        "truth": spans_of(card.answered.get("relevant_windows")),
+        "truth": spans_of(card.answered.get("relevant_windows")) if card.is_labelled else (),
     }
     strip = _strip(card, spec, [span for row in spans.values() for span in row])
     rows = []
@@ -62,7 +62,8 @@ def _head(card: Card, strip: Strip) -> str:
     chips += [_chip(str(card.answered.get("family") or ""))]
     if card.asked:
         chips += [_chip(f"{name} {card.asked[name]}") for name in ("level", "round") if card.asked.get(name)]
-        kept = bool(card.asked.get("kept"))
+    if "kept" in card.asked:
+        kept = bool(card.asked["kept"])
         said = "kept in the pool" if kept else f"dropped: {card.asked.get('reason') or 'no reason given'}"
         chips += [_chip(said, "good" if kept else "bad")]
     score = card.score
@@ -141,18 +142,16 @@ def _answers(card: Card) -> str:
         "questioner": (card.asked.get("answer"), "Questioner"),
         "pseudo": (card.asked.get("pseudo_answer"), "pseudo-label"),
         "prediction": (card.answered.get("pred_answer"), _chosen(card.answered)),
-        "truth": (card.answered.get("answer"), "truth"),
+        "truth": (card.answered.get("answer") if card.is_labelled else None, "truth"),
     }
     marks = {style: (_same(answer), mark) for style, (answer, mark) in given.items() if answer}
     votes = card.asked.get("votes")
-    votes = {str(key): float(number) for key, number in votes.items()} if isinstance(votes, dict) else {}
-    counts = {_same(key): number for key, number in votes.items()}
-    listed = {_same(option) for option in options}
-    spare = [key for key in votes if options and _same(key) not in listed]
-    unlisted = [str(answer) for answer, _ in given.values() if options and answer and _same(answer) not in listed]
-    lines = options + [text for text in dict.fromkeys(spare + unlisted) if text]
-    if not options:
-        lines = list(dict.fromkeys(str(answer) for answer, _ in given.values() if answer))
+    votes = votes if isinstance(votes, dict) else {}
+    counts = {_same(key): float(number) for key, number in votes.items() if isinstance(number, (int, float))}
+    listed = {_same(option): option for option in options}  # then whatever else was voted for or answered
+    for text in (*votes, *(str(answer) for answer, _ in given.values() if answer)):
+        listed.setdefault(_same(text), text)
+    lines = list(listed.values())
     total = sum(counts.values(), 0.0)
     rows = [_option(index, text, index < len(options), marks, counts, total) for index, text in enumerate(lines)]
     return f'<ol class="options">{"".join(rows)}</ol>' if rows else ""
