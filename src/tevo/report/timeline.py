@@ -113,7 +113,7 @@ def _left(time_s: float, video: Span) -> float:
 
 def _ticks(video: Span) -> list[float]:
     slack = 0.01 * video.length_s  # a video from 0.03 s on still has its 0 at the left
-    ticks = nice_ticks(video.start_s, video.end_s, wanted=6)
+    ticks = nice_ticks(video.start_s, video.end_s, wanted=8)
     return [tick for tick in ticks if video.start_s - slack <= tick <= video.end_s + slack]
 
 
