@@ -215,7 +215,7 @@ def _probe_all(paths: list[str], timeout_s: float, workers: int) -> Iterator[tup
             yield futures[future], future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for prober in probers:
+        for prober in probers:  # the killed processes let go of the threads that wait for them
             prober.close()
         pool.shutdown(wait=True)
 

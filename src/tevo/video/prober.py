@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -27,6 +28,7 @@ class Prober:
         self._process: subprocess.Popen[str] | None = None
         self._complaints: IO[bytes] | None = None
         self._closed = False
+        self._starting = threading.Lock()
 
     def ask(self, path: str) -> dict[str, object]:
         """What :func:`tevo.video.worker.answer` says of a file, or the reason "timeout" / "decoder crashed"."""
@@ -45,30 +47,33 @@ class Prober:
         return {"reason": "decoder crashed"}
 
     def close(self) -> None:
-        """End the process, also while another thread waits for its answer."""
-        self._closed = True
+        """End the process, also while another thread waits for its answer; no new one is started."""
+        with self._starting:
+            self._closed = True
         self._stop()
 
-    def _running(self) -> subprocess.Popen[str]:
+    def _running(self) -> "subprocess.Popen[str]":
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._stop()
-        self._complaints = tempfile.TemporaryFile()
         # Not multiprocessing: its children import the user's script again, and with it torch.
         package_root = str(Path(worker.__file__).parents[2])
         paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        process = subprocess.Popen(
-            [sys.executable, "-m", worker.__name__, str(self._timeout_s)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        )
-        self._process = process
+        with self._starting:
+            if self._closed:
+                raise RuntimeError("this prober is closed")
+            self._complaints = complaints = tempfile.TemporaryFile()
+            self._process = process = subprocess.Popen(
+                [sys.executable, "-m", worker.__name__, str(self._timeout_s)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                encoding="utf-8",
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
         if _read_line(process, START_LIMIT_S).strip() != worker.READY and not self._closed:
-            self._complaints.seek(0)
-            raise RuntimeError(f"the probing process did not start: {self._complaints.read().decode(errors='replace')}")
+            complaints.seek(0)
+            raise RuntimeError(f"the probing process did not start: {complaints.read().decode(errors='replace')}")
         return process
 
     def _stop(self) -> None:
@@ -78,7 +83,8 @@ class Prober:
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    _close_quietly(pipe)
+                    with suppress(OSError):  # unsent bytes to a process that is gone
+                        pipe.close()
         if self._complaints is not None:
             self._complaints.close()
             self._complaints = None
@@ -106,10 +112,3 @@ def _read_line(process: "subprocess.Popen[str]", limit_s: float) -> str:
         return ""
     finally:
         timer.cancel()
-
-
-def _close_quietly(pipe: IO[str]) -> None:
-    try:
-        pipe.close()
-    except OSError:  # unsent bytes to a process that is gone
-        pass

@@ -1,27 +1,15 @@
 """Which times to look at. Pure arithmetic on seconds (pts); no file is opened, no frame rate assumed."""
 
-from typing import Protocol
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tevo.errors import TevoError
+from tevo.structures import Span
+from tevo.video.info import VideoInfo
 
 
-class Timed(Protocol):
-    """Anything with a start and an end in seconds: a VideoInfo, a Span."""
-
-    @property
-    def start_s(self) -> float:
-        """Seconds (pts)."""
-
-    @property
-    def end_s(self) -> float:
-        """Seconds (pts)."""
-
-
-def uniform(within: Timed, *, fps: float, max_frames: int) -> Float[Tensor, "time"]:
+def uniform(within: VideoInfo | Span, *, fps: float | int, max_frames: int) -> Float[Tensor, "time"]:
     """Times at a rate, spread thinner where the rate would give more than ``max_frames``.
 
     The stretch is cut into equal parts, one a frame, and each is looked at in its middle; so the first and
@@ -45,7 +33,9 @@ def uniform(within: Timed, *, fps: float, max_frames: int) -> Float[Tensor, "tim
     return per_segment(within, num_segments=max(1, round(min(_length_s(within) * fps, max_frames))))
 
 
-def per_segment(within: Timed, *, num_segments: int, generator: torch.Generator | None = None) -> Float[Tensor, "time"]:
+def per_segment(
+    within: VideoInfo | Span, *, num_segments: int, generator: torch.Generator | None = None
+) -> Float[Tensor, "time"]:
     """One time for each of equal parts: its middle, or a random place in it when a generator is given.
 
     Source: temporal segment networks (arXiv 1608.00859), section 3.1.
@@ -64,7 +54,7 @@ def per_segment(within: Timed, *, num_segments: int, generator: torch.Generator 
     return _inside(within, share)
 
 
-def dense(within: Timed, *, num_frames: int) -> Float[Tensor, "time"]:
+def dense(within: VideoInfo | Span, *, num_frames: int) -> Float[Tensor, "time"]:
     """Times from the very beginning to the very end, both included, evenly spaced (for a closer look).
 
     Returns:
@@ -79,7 +69,7 @@ def dense(within: Timed, *, num_frames: int) -> Float[Tensor, "time"]:
     return _inside(within, torch.linspace(0.0, 1.0, num_frames, dtype=torch.float64))
 
 
-def sample_spans(times_s: Float[Tensor, "time"], within: Timed) -> Float[Tensor, "time 2"]:
+def sample_spans(times_s: Float[Tensor, "time"], within: VideoInfo | Span) -> Float[Tensor, "time 2"]:
     """The stretch of time that each sample stands for: up to halfway to its neighbours, together all of ``within``.
 
     Args:
@@ -96,11 +86,11 @@ def sample_spans(times_s: Float[Tensor, "time"], within: Timed) -> Float[Tensor,
     return torch.stack([borders[:-1], borders[1:]], dim=-1)
 
 
-def _length_s(within: Timed) -> float:
+def _length_s(within: VideoInfo | Span) -> float:
     return max(0.0, within.end_s - within.start_s)
 
 
-def _inside(within: Timed, share: Float[Tensor, "time"]) -> Float[Tensor, "time"]:
+def _inside(within: VideoInfo | Span, share: Float[Tensor, "time"]) -> Float[Tensor, "time"]:
     """Seconds at shares 0..1 of a stretch, as float32 numbers that do not leave it by rounding."""
     times = (within.start_s + share * _length_s(within)).to(torch.float32)
     first, last = torch.tensor([within.start_s, within.end_s], dtype=torch.float32)
