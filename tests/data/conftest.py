@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tevo.backbones.base import Backbone, BackboneSpec
-from tevo.data.features import video_name, videos_folder
+from tevo.data.collection import video_name, videos_folder
 from tevo.data.world import generate
 from tevo.structures import VideoTokens
 from tevo.video.index import build_index

@@ -6,7 +6,8 @@ import shutil
 import pytest
 import torch
 
-from tevo.data.features import FeatureStore, video_name, videos_folder
+from tevo.data.collection import video_name, videos_folder
+from tevo.data.features import FeatureStore
 from tevo.errors import TevoError
 from tevo.video.decoder import VideoError
 from tevo.video.info import probe

@@ -152,5 +152,14 @@ def test_few_videos_still_leave_something_on_both_sides(num):
 def test_training_and_heldout_questions_part_the_pool():
     pool = Pool()
     pool.replace(1, [verdict("q1", "a.mp4"), verdict("q2", "b.mp4"), verdict("q3", "a.mp4")])
-    assert [v.question.id for v in pool.without({"a.mp4"})] == ["q2"]
+    assert [v.question.id for v in pool.training(["a.mp4", "b.mp4"], {"a.mp4"})] == ["q2"]
     assert [v.question.id for v in pool.about({"a.mp4"})] == ["q1", "q3"]
+
+
+def test_a_pool_that_cannot_train_says_why():
+    pool = Pool()
+    pool.replace(2, [verdict("q1", "a.mp4", round=2), verdict("q2", kept=False, reason="too hard", round=2)])
+    with pytest.raises(TevoError, match=r"2 asked, 1 kept; dropped: 1 too hard; 1 of 2 videos are held out"):
+        pool.training(["a.mp4", "b.mp4"], {"a.mp4"})
+    with pytest.raises(TevoError, match=r"not there: a\.mp4"):
+        pool.training(["b.mp4"], ())

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -165,24 +164,6 @@ class FeatureStore:
         if self.cache is not None:
             self.cache.put(self._key(video), stored)
         return stored
-
-
-def videos_folder(root: str | os.PathLike[str]) -> Path:
-    """The folder that names of videos are relative to: the root itself, or where a list, pattern or file lies."""
-    path = Path(os.path.abspath(root))
-    if path.is_dir():
-        return path
-    parts = path.parts
-    wild = next((number for number, part in enumerate(parts) if set(part) & set("*?[")), len(parts) - 1)
-    return Path(*parts[: len(parts) - 1 if path.exists() else wild])
-
-
-def video_name(path: str, folder: Path) -> str:
-    """What a video is called in every file that tevo writes: its path inside the folder, else its whole path."""
-    try:
-        return Path(path).relative_to(folder).as_posix()
-    except ValueError:
-        return Path(path).as_posix()
 
 
 def _ahead(

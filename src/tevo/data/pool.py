@@ -44,13 +44,29 @@ class Pool:
         row = {"round": round, "asked": len(verdicts), "kept": len(self.verdicts), "dropped": dict(dropped)}
         self.history = [*(old for old in self.history if old["round"] < round), row]
 
-    def without(self, videos: Collection[str]) -> list[Verdict]:
-        """The questions about other videos than these: what the Solver is trained on."""
-        return [verdict for verdict in self.verdicts if verdict.question.video not in videos]
-
     def about(self, videos: Collection[str]) -> list[Verdict]:
-        """The questions about these videos: what the Solver is looked at with, when there are no annotations."""
+        """The questions about these videos."""
         return [verdict for verdict in self.verdicts if verdict.question.video in videos]
+
+    def training(self, videos: Collection[str], heldout: Collection[str]) -> list[Verdict]:
+        """The questions the Solver is trained on: all but those about held-out videos.
+
+        Raises:
+            TevoError: when none is left, or one is about a video that is not there.
+        """
+        verdicts = [verdict for verdict in self.verdicts if verdict.question.video not in heldout]
+        if not verdicts:
+            raise TevoError(
+                f"there is no question to train the Solver on ({self.summary()}; {len(heldout)} of {len(videos)} "
+                "videos are held out); give more or longer videos, or widen model.pool"
+            )
+        strange = sorted({verdict.question.video for verdict in verdicts} - set(videos))
+        if strange:
+            raise TevoError(
+                f"{len(strange)} videos of the checkpoint's pool are not there: {', '.join(strange[:5])}; go on with "
+                "the videos that the run began with, or start anew without --ckpt_path"
+            )
+        return verdicts
 
     def summary(self) -> str:
         """One line for a person: how many were asked, kept, and dropped for which reason."""
