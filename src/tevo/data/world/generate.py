@@ -95,18 +95,26 @@ def generate(root: Path, size: str = "small", seed: int = 0, workers: int = 1) -
         workers: processes.
 
     Raises:
-        TevoError: for an unknown size, or a folder that holds something else.
+        TevoError: for an unknown size, no worker, or a folder that holds something else (another world too).
     """
     if size not in SIZES:
         raise TevoError(f"no world size {size!r}; choose one of {', '.join(SIZES)}")
+    if workers < 1:
+        raise TevoError(f"a world is rendered by 1 process or more, got workers = {workers}")
     stamp, wanted = root / "world.json", {"size": size, "seed": seed, **SIZES[size]}
-    if stamp.is_file() and json.loads(stamp.read_text()) == wanted:
+    finished = _finished(stamp)
+    if finished == wanted:
         print(f"{root} already holds the {size} world of seed {seed}")
         return
+    if finished is not None:
+        raise TevoError(f"{root} holds a finished world of its own ({finished}); delete it or name another folder")
+    if root.exists() and not root.is_dir():
+        raise TevoError(f"{root} is a file; name a folder to write the world to")
     if root.exists() and any(root.iterdir()) and not (root / ".tevo-world").exists():
         raise TevoError(f"{root} is not empty and was not made by tevo world; name another folder")
     root.mkdir(parents=True, exist_ok=True)
     (root / ".tevo-world").touch()
+    stamp.unlink(missing_ok=True)  # from here on, and until the end, this is no finished world
     for part in (CLIPS, TRAIN, TEST, OOD):
         shutil.rmtree(root / part.name, ignore_errors=True)
         (root / part.name).mkdir()
@@ -116,12 +124,23 @@ def generate(root: Path, size: str = "small", seed: int = 0, workers: int = 1) -
     stamp.write_text(json.dumps(wanted))
 
 
+def _finished(stamp: Path) -> object:
+    """What a finished world says of itself; None where there is none, or its stamp was cut short."""
+    try:
+        return json.loads(stamp.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 def _make_part(part: Part, number: int, seed: int, folder: Path, workers: int) -> list[dict[str, Any]]:
+    """Draw every video of a part; the rows come in the order of the videos, whoever drew them."""
     make = partial(_make_video, part=part, seed=seed, folder=folder)
+    bar = partial(tqdm, total=number, desc=f"world: {part.name}", unit="video")
+    if workers == 1:
+        return list(bar(map(make, range(number))))
     with ProcessPoolExecutor(workers) as pool:
         chunk = max(1, min(32, number // (workers * 4)))
-        rows = pool.map(make, range(number), chunksize=chunk)
-        return list(tqdm(rows, total=number, desc=f"world: {part.name}", unit="video"))
+        return list(bar(pool.map(make, range(number), chunksize=chunk)))
 
 
 def _caption(number: int, row: dict[str, Any]) -> str:
@@ -140,5 +159,6 @@ def _write_truth(root: Path, part: Part, rows: list[dict[str, Any]]) -> None:
     if part == TRAIN:
         _write_rows(root / "oracle" / "train.jsonl", rows)
         return
-    _write_rows(root / "oracle" / f"{part.name}.jsonl", [{k: v for k, v in r.items() if k != "questions"} for r in rows])
+    told = ("vid", "duration", "events")
+    _write_rows(root / "oracle" / f"{part.name}.jsonl", [{key: row[key] for key in told} for row in rows])
     _write_rows(root / part.name / "annotations.jsonl", [question for r in rows for question in r["questions"]])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -21,9 +22,10 @@ RGB = {
 }
 _PALETTE = np.array([RGB[colour] for colour in COLOURS], np.float32)
 _CHUNK = 128  # frames drawn at once; bounds the memory
+_Grid = NDArray[np.floating[Any]]
 
 
-def _distance(shape: str, u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.float32]:
+def _distance(shape: str, u: _Grid, v: _Grid) -> _Grid:
     """Signed distance to the outline of a unit shape, negative inside."""
     if shape == "circle":
         return np.hypot(u, v) - 1.0
@@ -54,15 +56,16 @@ def _paint(canvas: NDArray[np.float32], thing: Thing, frames: slice, drift: NDAr
     canvas += cover[..., None] * (colour[:, None, None, :] - canvas)
 
 
-def _background(scene: Scene, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _background(scene: Scene, side: int, rng: np.random.Generator) -> _Grid:
     """A dark, smooth, coloured ground, larger than the frame so that the camera can drift over it."""
     cells = 7 if scene.textured else 3
     coarse = rng.uniform(15, 95 if scene.textured else 70, (cells, cells, 3)).astype(np.float32)
     at = np.linspace(0, cells - 1.001, side + 16)
     low = at.astype(int)
     part = (at - low).astype(np.float32)
-    rows = coarse[low] * (1 - part[:, None, None]) + coarse[low + 1] * part[:, None, None]
-    return rows[:, low] * (1 - part[None, :, None]) + rows[:, low + 1] * part[None, :, None]
+    rows: _Grid = coarse[low] * (1 - part[:, None, None]) + coarse[low + 1] * part[:, None, None]
+    columns: _Grid = rows[:, low] * (1 - part[None, :, None]) + rows[:, low + 1] * part[None, :, None]
+    return columns
 
 
 def draw(scene: Scene, side_px: int) -> Iterator[NDArray[np.uint8]]:

@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ DIRECTIONS = {"moves left": (-1, 0), "moves right": (1, 0), "moves up": (0, -1),
 BLINK_PERIOD_S = 1.0
 FLICKER_S = 0.4  # a turning thing shows its old and its new colour by turns: no in-between hue gives it away
 MAX_REPEATS = 4
+Act = Callable[[tuple[float, float]], str]  # does an action over a span (seconds), returns the clause it causes or ""
+REPEATABLE = ("spins", "blinks")  # actions that leave a thing as it was, so that they can happen again
 
 
 @dataclass(frozen=True)
@@ -113,31 +116,31 @@ class _Stage:
         start = track[min(int(span[0] * self.fps), self.num_frames - 1)]
         track[:] = np.where(times < span[0], track, start + (target - start) * progress)
 
-    def move(self, thing: Thing, cell: tuple[int, int], span: tuple[float, float]) -> None:
+    def move(self, thing: Thing, span: tuple[float, float], cell: tuple[int, int]) -> None:
         thing.cell = cell
         self.ramp(thing, "x", span, thing.place[0])
         self.ramp(thing, "y", span, thing.place[1])
 
-    def options(self, thing: Thing) -> list[tuple[str, Callable[[tuple[float, float]], str]]]:
+    def options(self, thing: Thing) -> list[tuple[str, Act]]:
         """The actions that this thing could do now; each, called with a span, does it and returns its effect."""
         if not thing.visible:
-            return [("appears", lambda span: self._show(thing, span, True))]
-        found = [("disappears", lambda span: self._show(thing, span, False)), ("blinks", lambda s: self._blink(thing, s))]
+            return [("appears", partial(self._show, thing, visible=True))]
+        found: list[tuple[str, Act]] = [
+            ("disappears", partial(self._show, thing, visible=False)),
+            ("blinks", partial(self._blink, thing)),
+        ]
         if thing.shape != "circle":
-            found.append(("spins", lambda span: self._spin(thing, span)))
-        found.append(
-            ("grows", lambda span: self._resize(thing, span, "big"))
-            if thing.size == "small"
-            else ("shrinks", lambda span: self._resize(thing, span, "small"))
-        )
+            found.append(("spins", partial(self._spin, thing)))
+        action, size = ("grows", "big") if thing.size == "small" else ("shrinks", "small")
+        found.append((action, partial(self._resize, thing, size=size)))
         taken = {(other.colour, other.shape) for other in self.things}
         for colour in COLOURS:
             if (colour, thing.shape) not in taken:
-                found.append((f"turns {colour}", lambda span, colour=colour: self._turn(thing, span, colour)))
+                found.append((f"turns {colour}", partial(self._turn, thing, colour=colour)))
         for action, (dx, dy) in DIRECTIONS.items():
             near, far = ((thing.cell[0] + n * dx, thing.cell[1] + n * dy) for n in (1, 2))
             if self.free(near) and self.free(far):
-                found.append((action, lambda span, far=far: self._go(thing, far, span)))
+                found.append((action, partial(self._go, thing, cell=far)))
         return found + self._hits(thing)
 
     def _show(self, thing: Thing, span: tuple[float, float], visible: bool) -> str:
@@ -171,13 +174,13 @@ class _Stage:
         thing.colour = colour
         return ""
 
-    def _go(self, thing: Thing, cell: tuple[int, int], span: tuple[float, float]) -> str:
-        self.move(thing, cell, span)
+    def _go(self, thing: Thing, span: tuple[float, float], cell: tuple[int, int]) -> str:
+        self.move(thing, span, cell)
         return ""
 
-    def _hits(self, thing: Thing) -> list[tuple[str, Callable[[tuple[float, float]], str]]]:
+    def _hits(self, thing: Thing) -> list[tuple[str, Act]]:
         """Hits on a visible neighbour in line, with a free cell behind it for it to be knocked into."""
-        found = []
+        found: list[tuple[str, Act]] = []
         for other in self.things:
             for dx, dy in DIRECTIONS.values():
                 near = (thing.cell[0] + dx, thing.cell[1] + dy)
@@ -185,16 +188,16 @@ class _Stage:
                 gap_free = other.cell == near or self.free(near)
                 in_line = other.cell in (near, (near[0] + dx, near[1] + dy))
                 if other is not thing and other.visible and in_line and gap_free and self.free(behind):
-                    hit = lambda span, other=other, behind=behind: self._hit(thing, other, behind, span)  # noqa: E731
-                    found.append((f"{HITS}|{clause(other.colour, other.shape, KNOCKED)}", hit))
+                    effect = clause(other.colour, other.shape, KNOCKED)
+                    found.append((f"{HITS}|{effect}", partial(self._hit, thing, other=other, behind=behind)))
         return found
 
-    def _hit(self, thing: Thing, other: Thing, behind: tuple[int, int], span: tuple[float, float]) -> str:
+    def _hit(self, thing: Thing, span: tuple[float, float], other: Thing, behind: tuple[int, int]) -> str:
         contact = span[0] + 0.6 * (span[1] - span[0])
         effect = clause(other.colour, other.shape, KNOCKED)
         place, other.cell = other.cell, behind
-        self.move(thing, place, (span[0], contact))
-        self.move(other, behind, (contact, span[1]))
+        self.move(thing, (span[0], contact), place)
+        self.move(other, (contact, span[1]), behind)
         return effect
 
 
@@ -234,7 +237,7 @@ def _next_event(
     rng: random.Random, stage: _Stage, clauses: frozenset[str], past: list[Event], start: float, end: float
 ) -> Event | None:
     """Draw a possible event: a family first, then one of its clauses; now and then one that happened before."""
-    by_family: dict[str, list[tuple[str, Callable[[tuple[float, float]], str]]]] = {}
+    by_family: dict[str, list[tuple[str, Act]]] = {}
     done = Counter(event.phrase for event in past)
     again = []
     for thing in stage.things:
@@ -245,7 +248,7 @@ def _next_event(
                 continue
             if phrase not in done:
                 by_family.setdefault(family_of(phrase), []).append((phrase, act))
-            elif done[phrase] < MAX_REPEATS and name in ("spins", "blinks"):
+            elif done[phrase] < MAX_REPEATS and name in REPEATABLE:
                 again.append((phrase, act))
     if again and (rng.random() < 0.35 or not by_family):
         phrase, act = rng.choice(again)
