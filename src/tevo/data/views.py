@@ -76,11 +76,14 @@ class ViewPlan:
 def encode_views(backbone: Backbone, plan: ViewPlan, video: VideoInfo, frames: FrameBatch) -> dict[str, Tensor]:
     """Encode the views from the frames of :meth:`ViewPlan.times`, rounded and named as they are stored.
 
-    Of a frame encoder the shuffled view is not encoded: shuffling its frames is shuffling its values.
+    Of a frame encoder the shuffled view is not encoded: shuffling its frames is shuffling its values. Nor is the
+    dense view where its rate is the base rate.
     """
     base = plan.base(frames)
     tokens = _encode(backbone, base)
-    stored = _named(tokens, "base") | _named(_encode(backbone, distinct(frames)), "dense")
+    stored = _named(tokens, "base")
+    if plan.dense_factor > 1:
+        stored |= _named(_encode(backbone, distinct(frames)), "dense")
     if backbone.spec.frames_per_clip > 1 or tokens.values.shape[1] != len(base.times_s):
         stored["shuffled.values"] = _encode(backbone, shuffled(base, plan.generator(video))).values
     return {name: _rounded(value, plan.dtype) if name.endswith("values") else value for name, value in stored.items()}
@@ -88,7 +91,8 @@ def encode_views(backbone: Backbone, plan: ViewPlan, video: VideoInfo, frames: F
 
 def restore_views(plan: ViewPlan, video: VideoInfo, name: str, stored: Mapping[str, Tensor]) -> VideoFeatures:
     """The views out of what :func:`encode_views` gave, values as float32."""
-    tokens, dense = _tokens(stored, "base"), _tokens(stored, "dense")
+    tokens = _tokens(stored, "base")
+    dense = _tokens(stored, "dense") if plan.dense_factor > 1 else tokens
     if "shuffled.values" in stored:
         values = stored["shuffled.values"].float()
     else:  # the same draw as in tevo.video.shuffled
