@@ -68,6 +68,19 @@ def test_a_damaged_file_is_a_miss_and_is_made_again(tmp_path, keep):
     assert float(cache.get(KEYS[0])["values"][0]) == 2.0
 
 
+def test_trouble_of_the_machine_is_a_miss_that_costs_no_entry(tmp_path, monkeypatch):
+    def crowded(*args, **kwargs):
+        raise OSError("too many open files")
+
+    cache = FeatureCache(tmp_path, 10**6)
+    cache.put(KEYS[0], features(1))
+    with monkeypatch.context() as patch:
+        patch.setattr("tevo.video.cache.safe_open", crowded)
+        assert cache.get(KEYS[0]) is None
+    assert cache.get(KEYS[0]) is not None
+    assert cache.counts.damaged == 0
+
+
 def test_the_entries_used_least_recently_go_first(tmp_path):
     size = 4000
     cache = FeatureCache(tmp_path, 5 * size * 4 + 2000)

@@ -74,7 +74,8 @@ ENCODINGS = {
 def test_exact_whatever_frames_refer_to(encode, sequential, name):
     if "libx265" in ENCODINGS[name].values() and "libx265" not in av.codecs_available:
         pytest.skip("this build of PyAV has no x265")
-    path = encode(name, range(0, 2400, 40), **ENCODINGS[name])
+    # x265 writes past its memory when a picture is smaller than its 64-pixel block.
+    path = encode(name, range(0, 2400, 40), size=(128, 64), **ENCODINGS[name])
     frames = sequential(path)
     assert len(frames) > 50
     video = probe(path)
@@ -207,7 +208,7 @@ def test_names_with_a_colon_are_files(clips, tmp_path):
     assert read_frames(path, [0.0], 8).frames.shape == (1, 3, 8, 8)
 
 
-def test_a_playlist_in_disguise_opens_no_other_file(clips, tmp_path):
+def test_a_playlist_in_disguise_opens_no_address(clips, tmp_path):
     path = tmp_path / "list.mp4"
     target = clips / "decord/video_0.mov"
     path.write_text(f"#EXTM3U\n#EXTINF:1,\nhttp://localhost:9/{target}\n#EXT-X-ENDLIST\n")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tevo.video.cache import CacheCounts as CacheCounts
     from tevo.video.cache import FeatureCache as FeatureCache
     from tevo.video.cache import cache_key as cache_key
-    from tevo.video.decoder import VideoError as VideoError
+    from tevo.video.container import VideoError as VideoError
     from tevo.video.index import BadVideo as BadVideo
     from tevo.video.index import Index as Index
     from tevo.video.index import build_index as build_index
@@ -33,7 +33,7 @@ _HOMES = {
     "CacheCounts": "cache",
     "FeatureCache": "cache",
     "cache_key": "cache",
-    "VideoError": "decoder",
+    "VideoError": "container",
     "BadVideo": "index",
     "Index": "index",
     "build_index": "index",

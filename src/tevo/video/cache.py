@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,16 +92,15 @@ class FeatureCache:
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
-            status = path.stat()
-            os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))  # "used now", also where mounts keep no atime
-        except FileNotFoundError:
+        except (SafetensorError, OSError, RuntimeError) as error:
             self.counts.misses += 1
+            # Not there, or evicted while it was opened, or no more files may be open: nothing wrong with the file.
+            if isinstance(error, SafetensorError) or _is_empty(path):
+                self.counts.damaged += 1
+                path.unlink(missing_ok=True)
             return None
-        except (SafetensorError, OSError, ValueError):
-            self.counts.misses += 1
-            self.counts.damaged += 1
-            path.unlink(missing_ok=True)
-            return None
+        with suppress(OSError):  # "used now", also where mounts keep no atime
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
         self.counts.hits += 1
         return tensors
 
@@ -164,3 +164,10 @@ class FeatureCache:
             path.unlink(missing_ok=True)  # who has it mapped keeps reading it
             self._total -= size
             self.counts.evicted += 1
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False

@@ -1,4 +1,4 @@
-"""One open video file: packets, seeking, decoding. Here and in picture.py alone is PyAV (FFmpeg) known.
+"""One open video file: packets, seeking, decoding. PyAV (FFmpeg) is known here, in container.py and picture.py alone.
 
 Free of torch, so that the processes that probe files start in a fraction of a second. Times inside are
 integer ticks of the stream's time base (pts); seconds appear at the border of the room.
@@ -15,41 +15,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from tevo.errors import TevoError
+from tevo.video.container import VideoError as VideoError
+from tevo.video.container import first_video, open_container
 from tevo.video.picture import Picture, Ticks
-
-av.logging.set_level(None)  # FFmpeg's complaints about damaged files become one VideoError, not a page of stderr
 
 if TYPE_CHECKING:  # a class of two kinds: only the type checker's may be subscripted
     VideoPacket: TypeAlias = Packet[VideoStream]
 else:
     VideoPacket = Packet
-
-
-class VideoError(TevoError):
-    """A video that cannot be read, or not up to where it was asked for.
-
-    Attributes:
-        path: the file.
-        reason: short and stable, fit for counting: "not a video", "decode error at 10.4 s", ...
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(
-            f"cannot read the video {path!r}: {reason}. Wanted a complete file that FFmpeg can decode; "
-            "fetch or re-encode it again, or leave it out (`tevo index` lists every such file with its reason)"
-        )
-        self.path = path
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[type["VideoError"], tuple[str, str]]:  # survives the way out of a worker process
-        return type(self), (self.path, self.reason)
 
 
 class Decoder:
@@ -73,9 +51,9 @@ class Decoder:
         self._open()
 
     def _open(self) -> None:
-        self._container = _open_container(self.path, self._timeout_s)
+        self._container = open_container(self.path, self._timeout_s)
         try:
-            self._stream = _first_video(self.path, self._container)
+            self._stream = first_video(self.path, self._container)
         except VideoError:
             self._container.close()
             raise
@@ -245,35 +223,3 @@ class Decoder:
     def _check_deadline(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise VideoError(self.path, "timeout")
-
-
-def _open_container(path: str, timeout_s: float | None) -> InputContainer:
-    if os.path.isdir(path):
-        raise VideoError(path, "a folder, not a file")
-    try:
-        with open(path, "rb") as file:
-            head = file.read(12)
-    except FileNotFoundError as error:
-        raise VideoError(path, "file not found") from error
-    except OSError as error:
-        raise VideoError(path, f"not readable ({error.strerror})") from error
-    if not head:
-        raise VideoError(path, "empty file")
-    try:
-        # "file:" keeps a colon in a name from being read as a protocol; the whitelist keeps a playlist that
-        # is named like a video from opening addresses.
-        options = {"protocol_whitelist": "file"}
-        return av.open("file:" + os.path.abspath(path), container_options=options, timeout=timeout_s)
-    except (av.FFmpegError, OSError) as error:
-        # An MP4 that was cut off before its index was written can be mended; a text file cannot.
-        raise VideoError(path, "no moov atom" if head[4:8] == b"ftyp" else "not a video") from error
-
-
-def _first_video(path: str, container: InputContainer) -> VideoStream:
-    """The first stream that moves. The container's order decides, not FFmpeg's guess of the "best" one."""
-    streams = [s for s in container.streams.video if "attached_pic" not in (s.disposition.name or "")]
-    if not streams:
-        raise VideoError(path, "no video stream")
-    if streams[0].codec_context is None:
-        raise VideoError(path, "unknown codec")
-    return streams[0]

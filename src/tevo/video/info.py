@@ -10,7 +10,8 @@ from bisect import bisect_left
 from dataclasses import asdict, dataclass
 from itertools import islice, pairwise
 
-from tevo.video.decoder import Decoder, VideoError
+from tevo.video.container import VideoError
+from tevo.video.decoder import Decoder
 from tevo.video.picture import Picture, Ticks
 
 # A video is decoded whole up to this size, about a minute at 720p and 24 fps (1-3 s of one core); beyond it,

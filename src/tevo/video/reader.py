@@ -21,7 +21,8 @@ from torch import Tensor
 
 from tevo.errors import TevoError
 from tevo.structures import FrameBatch
-from tevo.video.decoder import Decoder, VideoError
+from tevo.video.container import VideoError
+from tevo.video.decoder import Decoder
 from tevo.video.info import VideoInfo, list_packets
 from tevo.video.picture import Picture, Ticks
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from tevo.video.decoder import VideoError
+from tevo.video.container import VideoError
 from tevo.video.info import probe
 
 PARENT_CHECK_S = 1.0
