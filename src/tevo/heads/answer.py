@@ -33,7 +33,11 @@ class AnswerHead(nn.Module):
         self.config = config
         hidden = config.hidden
         self.read = nn.Sequential(
-            nn.Linear(3 * hidden + NUM_FACTS, 2 * hidden), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(2 * hidden, hidden), nn.GELU()
+            nn.Linear(3 * hidden + NUM_FACTS, 2 * hidden),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(2 * hidden, hidden),
+            nn.GELU(),
         )
         self.out = nn.Linear(hidden, joint)
         nn.init.zeros_(self.out.weight)
@@ -67,5 +71,7 @@ class AnswerHead(nn.Module):
         return (zero_shot + learnt).masked_fill(~queries.option_mask[:, None], -1e4)
 
 
-def _mean(values: Float[Tensor, "question token hidden"], weight: Float[Tensor, "question group token"]) -> Tensor:
+def _mean(
+    values: Float[Tensor, "question token hidden"], weight: Float[Tensor, "question group token"]
+) -> Float[Tensor, "question group hidden"]:
     return (weight @ values) / weight.sum(-1, keepdim=True).clamp(min=1e-6)

@@ -15,7 +15,6 @@ from tevo.prompts.grammar import LEVELS
 from tevo.structures import VideoTokens
 
 ASKABLE = tuple(LEVELS)
-NEEDS = {"before": 2, "after": 2}  # events a video must have; 1 otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,9 @@ class CueWeights:
     temporal: float = 1.0  # how far it lies from the other events
 
 
-def temporal_cue(spans: Float[Tensor, "batch event 2"], mask: Bool[Tensor, "batch event"]) -> Float[Tensor, "batch event"]:
+def temporal_cue(
+    spans: Float[Tensor, "batch event 2"], mask: Bool[Tensor, "batch event"]
+) -> Float[Tensor, "batch event"]:
     """Distance (seconds, logarithmic) of each event's middle to the nearest other: lonely events tell most."""
     middle = spans.mean(-1)
     gap = (middle[:, :, None] - middle[:, None]).abs()
@@ -103,6 +104,7 @@ class Asker(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
         initial = torch.tensor([weights.saliency, weights.semantic, weights.temporal])
+        self.used: Tensor
         self.register_buffer("used", (initial != 0).float())
         self.cue_weights = nn.Parameter(initial)
 
@@ -123,8 +125,9 @@ class Asker(nn.Module):
     ) -> Choices:
         """Draw ``group`` questions a video among the kinds allowed, or score the ones given.
 
-        Order: segment, kind, clause of the target, clause of the anchor. *first* and *last* move the segment to the
-        end they ask about; *before* and *after* need a neighbour on the right side.
+        Order: segment, kind, clause of the target, clause of the anchor. *first* and *last* are asked of the first and
+        the last segment alone; *before* and *after* need a neighbour on the right side. Where no kind allowed can be
+        asked of the segment drawn, one of them is drawn all the same, and composing the question fails.
         """
         value, kind_logits, clause_logits = self.logits(segments, bank)
         batch = len(value)
@@ -139,7 +142,8 @@ class Asker(nn.Module):
         rows = torch.arange(batch, device=value.device)[:, None]
         target, log_target = pick(value[:, None].expand(-1, group, -1), None if given is None else given.target)
         allowed = self._allowed(segments, target, kinds)
-        kind, log_kind = pick(kind_logits[rows, target].masked_fill(~allowed, -1e4), None if given is None else given.kind)
+        possible = kind_logits[rows, target].masked_fill(~allowed, -1e4)
+        kind, log_kind = pick(possible, None if given is None else given.kind)
         last = (segments.mask.sum(-1, keepdim=True) - 1).clamp(min=0)
         anchor = torch.minimum(self._anchor(kind, target).clamp(min=0), last)
         clause, log_clause = pick(clause_logits[rows, target], None if given is None else given.clause)
@@ -152,8 +156,10 @@ class Asker(nn.Module):
         )  # fmt: skip
 
     @staticmethod
-    def _allowed(segments: Segments, target: Int[Tensor, "batch group"], kinds: tuple[str, ...]) -> Bool[Tensor, "batch group kind"]:
-        """Which kinds can be asked about each target."""
+    def _allowed(
+        segments: Segments, target: Int[Tensor, "batch group"], kinds: tuple[str, ...]
+    ) -> Bool[Tensor, "batch group kind"]:
+        """Which kinds can be asked about each target; every kind of ``kinds`` where none can."""
         number = segments.mask.sum(-1, keepdim=True)
         possible = {
             "before": target + 1 < number,
@@ -163,7 +169,8 @@ class Asker(nn.Module):
         }
         true = torch.ones_like(target, dtype=torch.bool)
         allowed = torch.stack([possible.get(kind, true) if kind in kinds else ~true for kind in ASKABLE], -1)
-        return allowed | ~allowed.any(-1, keepdim=True)
+        wanted = torch.tensor([kind in kinds for kind in ASKABLE], device=target.device)
+        return allowed | (wanted & ~allowed.any(-1, keepdim=True))
 
     @staticmethod
     def _anchor(kind: Int[Tensor, "batch group"], target: Int[Tensor, "batch group"]) -> Int[Tensor, "batch group"]:

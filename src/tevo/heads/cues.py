@@ -10,7 +10,9 @@ from torch import Tensor
 from tevo.ops import masked_mean
 
 
-def standardise(signal: Float[Tensor, "*batch token"], mask: Bool[Tensor, "*batch token"]) -> Float[Tensor, "*batch token"]:
+def standardise(
+    signal: Float[Tensor, "*batch token"], mask: Bool[Tensor, "*batch token"]
+) -> Float[Tensor, "*batch token"]:
     """Zero mean and unit variance over the valid tokens of each row; zero where masked or where nothing varies."""
     mean = masked_mean(signal, mask, -1)[..., None]
     variance = masked_mean((signal - mean) ** 2, mask, -1)[..., None]
@@ -54,10 +56,10 @@ def activity(
     The norm of :func:`change` at several widths, each standardised, then averaged and smoothed over three tokens.
     """
     norms = [standardise(change(values, mask, width).norm(dim=-1), mask) for width in widths]
-    mean = torch.stack(norms).mean(0)
-    before, after = neighbour_means(mean[..., None], mask, 1)
-    centred = torch.cat([after[:, 1:], after[:, -1:]], 1)
-    return standardise(((before + after + centred) / 3)[..., 0], mask)
+    mean = torch.stack(norms).mean(0)[..., None]
+    previous, _ = neighbour_means(mean, mask, 1)
+    following, _ = (side.flip(1) for side in neighbour_means(mean.flip(1), mask.flip(1), 1))
+    return standardise(((previous + mean + following) / 3)[..., 0], mask)
 
 
 def describe(
@@ -70,19 +72,20 @@ def describe(
     """What happens in a segment: the change from before to after, plus what is seen only in between.
 
     ``(a - b) + (m - (a + b) / 2)`` with b, m, a the means of the tokens before, inside and after the segment; an
-    image-text model scores a clause by its similarity to this. Weights are masks or soft weights over tokens; a side
-    without tokens (a segment at the video's end, a masked neighbour) counts as the inside.
+    image-text model scores a clause by its similarity to this. Weights are masks or soft weights over tokens. A side
+    without tokens (a segment at the video's end, a masked neighbour) counts as the inside, and an inside without
+    tokens as what lies between its sides; where there is no token at all, nothing happens (zero).
     """
 
-    def mean(weights: Tensor, fallback: Tensor | None = None) -> Tensor:
+    def mean(weights: Tensor) -> tuple[Tensor, Tensor]:
         weights = weights * mask[:, None]
         total = weights.sum(-1, keepdim=True)
-        pooled = (weights @ values) / total.clamp(min=1e-6)
-        return pooled if fallback is None else torch.where(total > 1e-6, pooled, fallback)
+        return (weights @ values) / total.clamp(min=1e-6), total > 1e-6
 
-    middle = mean(inside)
-    start, end = mean(before, middle), mean(after, middle)
-    return (end - start) + (middle - (start + end) / 2)
+    (middle, seen), (start, begun), (end, ended) = mean(inside), mean(before), mean(after)
+    start = torch.where(begun, start, torch.where(seen, middle, end))
+    end = torch.where(ended, end, torch.where(seen, middle, start))
+    return (end - start) + torch.where(seen, middle - (start + end) / 2, 0.0)
 
 
 def around(

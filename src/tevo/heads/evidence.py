@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from tevo.errors import TevoError
 from tevo.heads.cues import activity, change, standardise
 from tevo.heads.layers import TimeAttention
 from tevo.heads.queries import Queries
@@ -17,7 +18,8 @@ from tevo.heads.spans import SpanLogits
 from tevo.prompts.grammar import KINDS
 from tevo.structures import VideoTokens
 
-SEGMENT_TOKENS = (4, 8, 16)  # assumed: window lengths of the segment level, in tokens; half overlapping
+SEGMENT_TOKENS = (8, 16)  # assumed: window lengths of the segment level, in tokens; half overlapping
+PRIORS = ("state", "change", "peak")
 NUM_CUES = 5
 
 
@@ -25,18 +27,27 @@ NUM_CUES = 5
 class HeadConfig:
     """Size and parts of the heads."""
 
-    hidden: int = 96  # width of the heads' layers
+    hidden: int = 64  # width of the heads' layers
     attention_heads: int = 4
     relation_layers: int = 2  # cross-frame layers that see the question
-    dropout: float = 0.1  # share of activations dropped in training
+    dropout: float = 0.0  # share of activations dropped in training
     cue_width: int = 3  # tokens on either side over which a change of similarity is measured
     prior: str = "change"  # zero-shot span signal: state | change | peak
     prior_scale: float = 1.5  # assumed; sharpness of the zero-shot spans
-    prior_threshold: float = 0.8  # assumed; standard deviations above the mean from which a token counts as evidence
+    prior_threshold: float = 0.4  # assumed; standard deviations above the mean from which a token counts as evidence
     answer_scale: float = 10.0  # assumed; sharpness of the zero-shot answers
     context_s: float = 1.5  # assumed; seconds before and after a span that tell what changed
     relation: bool = True  # attention across frames and segments (ablation)
     evidence_attention: bool = True  # the answer is read from the evidence, not from the whole video (ablation)
+
+    def __post_init__(self) -> None:
+        if self.prior not in PRIORS:
+            raise TevoError(f"no zero-shot span signal {self.prior!r}; set prior to one of {', '.join(PRIORS)}")
+        if self.hidden % (2 * self.attention_heads):
+            raise TevoError(
+                f"hidden = {self.hidden} does not give {self.attention_heads} attention heads an even width, which rotary "
+                "positions need; make hidden a multiple of twice attention_heads"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,15 @@ def phrase_cues(
     }
 
 
+def relative_place(
+    times: Float[Tensor, "question token"], mask: Bool[Tensor, "question token"]
+) -> Float[Tensor, "question token"]:
+    """Place of each valid token between the first (-1) and the last (1) of its video, by time; 0 where masked."""
+    first = times.masked_fill(~mask, torch.inf).amin(-1, keepdim=True)
+    last = times.masked_fill(~mask, -torch.inf).amax(-1, keepdim=True)
+    return torch.where(mask, 2 * (times - first) / (last - first).clamp(min=1e-6) - 1, 0.0)
+
+
 class HierarchicalEvidenceHead(nn.Module):
     """Finds the spans that a question rests on.
 
@@ -114,7 +134,8 @@ class HierarchicalEvidenceHead(nn.Module):
             for _ in range(config.relation_layers)
         )
         self.norm = nn.LayerNorm(hidden)
-        self.frame_out, self.segment_out, self.more_out = nn.Linear(hidden, 3), nn.Linear(hidden, 1), nn.Linear(hidden, 1)
+        self.frame_out, self.segment_out = nn.Linear(hidden, 3), nn.Linear(hidden, 1)
+        self.more_out = nn.Linear(hidden, 1)
         for last in (self.frame_out, self.segment_out, self.more_out):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
@@ -136,8 +157,8 @@ class HierarchicalEvidenceHead(nn.Module):
         active = state.activity[rows]
         cues = phrase_cues(state.joint[rows], active, queries, spans, mask, self.config.cue_width)
         query = self.query(torch.cat([queries.phrase, self.kind(queries.kind)], -1))
-        x = self._ask(state, queries, query, cues, active, mask)
         times = spans.mean(-1)
+        x = self._ask(state, queries, query, cues, active, relative_place(times, mask))
         segments, segment_times, segment_mask, member = self._segments(x, times, mask)
         both = torch.cat([x + self.scale.weight[0], segments], 1)
         both_times, both_mask = torch.cat([times, segment_times], 1), torch.cat([mask, segment_mask], 1)
@@ -159,24 +180,31 @@ class HierarchicalEvidenceHead(nn.Module):
         query: Float[Tensor, "question hidden"],
         cues: dict[str, Float[Tensor, "question token"]],
         active: Float[Tensor, "question token"],
-        mask: Bool[Tensor, "question token"],
+        place: Float[Tensor, "question token"],
     ) -> Float[Tensor, "question token hidden"]:
         """Frame level: each token meets the question (a product with the clause, a gain and shift, the cues)."""
         x = state.hidden[queries.rows]
         gain, shift = self.film(query)[:, None].chunk(2, -1)
         clause = self.match(queries.phrase)[:, None]
-        place = torch.linspace(-1, 1, x.shape[1], device=x.device, dtype=x.dtype).expand_as(active)
         signals = torch.stack([cues["state"], cues["change"], active, cues["allowed"] / 8, place], -1)
-        return (x * (1 + gain) + shift + x * clause + self.cues(signals)) * mask[..., None]
+        asked: Tensor = x * (1 + gain) + shift + x * clause + self.cues(signals)
+        return asked * state.tokens.mask[queries.rows][..., None]
 
     def _segments(
-        self, x: Float[Tensor, "question token hidden"], times: Float[Tensor, "question token"], mask: Bool[Tensor, "question token"]
+        self,
+        x: Float[Tensor, "question token hidden"],
+        times: Float[Tensor, "question token"],
+        mask: Bool[Tensor, "question token"],
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Segment level: half-overlapping windows at several scales, and which tokens each covers."""
+        """Segment level: half-overlapping windows at several scales, and each one's share in the tokens it covers.
+
+        A window begins wherever half a window fits before it, whatever the padded length: windows of padding alone
+        are masked out, so that a video in longer company has the windows it has alone.
+        """
         tokens = x.shape[1]
         parts, members = [], []
         for scale, size in enumerate(SEGMENT_TOKENS):
-            starts = torch.arange(0, max(tokens - size // 2, 1), size // 2, device=x.device)
+            starts = torch.arange(0, tokens, size // 2, device=x.device)
             here = torch.arange(tokens, device=x.device)
             member = ((here >= starts[:, None]) & (here < starts[:, None] + size)).to(x.dtype)
             members.append(member)
@@ -187,5 +215,3 @@ class HierarchicalEvidenceHead(nn.Module):
         at = (member * mask[:, None] * times[:, None]).sum(-1) / count.clamp(min=1)
         share = member / member.sum(0, keepdim=True)
         return torch.cat(parts, 1), at, count > 0, share
-
-

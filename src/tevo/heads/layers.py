@@ -11,8 +11,10 @@ LONGEST_S = 300.0  # assumed: the longest period of the rotary positions, second
 SHORTEST_S = 2.0  # assumed: the shortest
 
 
-def rotate(x: Float[Tensor, "row head token dim"], times_s: Float[Tensor, "row token"]) -> Float[Tensor, "row head token dim"]:
-    """Rotary positions (RoFormer) by time in seconds, not by index: any sampling rate, any spacing."""
+def rotate(
+    x: Float[Tensor, "row head token dim"], times_s: Float[Tensor, "row token"]
+) -> Float[Tensor, "row head token dim"]:
+    """Rotary positions (RoFormer, arXiv 2104.09864) by time in seconds, not by index: any rate, any spacing."""
     pairs = x.shape[-1] // 2
     periods = torch.logspace(math.log10(SHORTEST_S), math.log10(LONGEST_S), pairs, device=x.device, dtype=x.dtype)
     angle = (times_s[..., None] * (2 * math.pi / periods))[:, None]
@@ -46,4 +48,5 @@ class TimeAttention(nn.Module):
             bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, -1e4)[:, None, None]
             mixed = F.scaled_dot_product_attention(rotate(q, times_s), rotate(k, times_s), v, attn_mask=bias)
             x = x + self.out(mixed.transpose(1, 2).flatten(2))
-        return x + self.ff(self.norm_ff(x))
+        fed: Tensor = self.ff(self.norm_ff(x))
+        return x + fed

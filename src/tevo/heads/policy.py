@@ -105,7 +105,8 @@ class GroundedPolicy(nn.Module):
         evidence = self.evidence(state, queries) if evidence is None else evidence
         draws = draw_spans(evidence.logits, queries.max_spans, num_samples, generator)
         spans = to_seconds(draws.index, draws.mask, state.tokens.spans[queries.rows])
-        return self.answer(state, evidence, queries, spans, draws.mask).softmax(-1).mean(1)
+        logits: Tensor = self.answer(state, evidence, queries, spans, draws.mask)
+        return logits.softmax(-1).mean(1)
 
     def span_probs(
         self,
@@ -120,8 +121,8 @@ class GroundedPolicy(nn.Module):
         pairs = pair_logits(evidence.logits)
         near = grid_iou(state.tokens.spans[queries.rows], target) >= min_iou
         probs = pairs.flatten(1).softmax(-1).view_as(pairs)
-        seen = evidence.logits.mask.any(-1)
-        return (probs * near).flatten(1).sum(-1) * seen
+        mass: Tensor = (probs * near).sum((-1, -2)) * evidence.logits.mask.any(-1)
+        return mass
 
     def predict(self, state: VideoState, queries: Queries) -> Prediction:
         """The most probable spans, and the answer read from them."""

@@ -10,7 +10,9 @@ from torch import Tensor
 from tevo.heads.cues import activity
 
 
-def active_runs(signal: Float[Tensor, "token"], high: float, low: float, max_gap: int, min_tokens: int) -> list[tuple[int, int]]:
+def active_runs(
+    signal: Float[Tensor, "token"], high: float, low: float, max_gap: int, min_tokens: int
+) -> list[tuple[int, int]]:
     """Runs of a signal by hysteresis: above ``low`` throughout, above ``high`` somewhere.
 
     Args:
@@ -74,8 +76,22 @@ def random_events(
     generator: torch.Generator,
     window_s: tuple[float, float] = (3.0, 9.0),
 ) -> tuple[Float[Tensor, "event 2"], Float[Tensor, "event"]]:
-    """EvoVid's random windows: in each, the stretch of tokens that is more active than the window's own mean."""
+    """EvoVid's random windows: in each, the stretch of tokens that is more active than the window's own mean.
+
+    Args:
+        values: tokens of one video.
+        token_spans: seconds that each token saw.
+        mask: valid tokens.
+        number: windows drawn; an event that would begin inside an earlier one is left out.
+        generator: of the windows.
+        window_s: shortest and longest window, seconds (EvoVid).
+
+    Returns:
+        Spans in seconds, in order and apart, and the mean activity of each.
+    """
     signal, spans = activity(values[None], mask[None])[0][mask], token_spans[mask]
+    if len(signal) < 2:
+        return spans.new_zeros(0, 2), spans.new_zeros(0)
     start_s, end_s = float(spans[0, 0]), float(spans[-1, 1])
     draw = torch.rand(number, 2, generator=generator)
     found, strength = [], []
@@ -90,15 +106,24 @@ def random_events(
         first, last = int(inside[above[0]]), int(inside[above[-1]])
         found.append([float(spans[first, 0]), float(spans[last, 1])])
         strength.append(float(signal[first : last + 1].mean()))
-    order = sorted(range(len(found)), key=lambda k: found[k])
-    kept = [k for n, k in enumerate(order) if n == 0 or found[k][0] >= found[order[n - 1]][1]]
+    kept: list[int] = []
+    for k in sorted(range(len(found)), key=lambda k: found[k]):
+        if not kept or found[k][0] >= found[kept[-1]][1]:
+            kept.append(k)
     return spans.new_tensor([found[k] for k in kept]).view(-1, 2), spans.new_tensor([strength[k] for k in kept])
 
 
 def windows_around(
     events: Float[Tensor, "event 2"], start_s: float, end_s: float, pad_s: float
 ) -> Float[Tensor, "event 2"]:
-    """A window a event: the event and up to ``pad_s`` seconds on either side, never into its neighbours."""
+    """One window an event: the event and up to ``pad_s`` seconds on either side, never into its neighbours.
+
+    Args:
+        events: seconds, in order and apart.
+        start_s: of the video, seconds.
+        end_s: of the video, seconds.
+        pad_s: seconds.
+    """
     if not len(events):
         return events
     floor = torch.cat([events.new_tensor([start_s]), events[:-1, 1]])

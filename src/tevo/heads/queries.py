@@ -50,7 +50,7 @@ def encode_queries(questions: Sequence[Question], rows: Int[Tensor, "question"],
     place = {text: index for index, text in enumerate(texts)}
     blank = len(table) - 1
     option_ids = [[place[o] for o in q.options] + [blank] * (max(width, 1) - len(q.options)) for q in questions]
-    ids = torch.tensor(option_ids, device=device).view(len(questions), max(width, 1))
+    ids = torch.tensor(option_ids, device=device, dtype=torch.long).view(len(questions), max(width, 1))
     infinite = (-torch.inf, torch.inf)
     within = [(ask.within.start_s, ask.within.end_s) if ask.within else infinite for ask in asks]
     return Queries(
@@ -64,7 +64,9 @@ def encode_queries(questions: Sequence[Question], rows: Int[Tensor, "question"],
     )
 
 
-def pad_spans(spans: Sequence[Sequence[Span]]) -> tuple[Float[Tensor, "question span 2"], Bool[Tensor, "question span"]]:
+def pad_spans(
+    spans: Sequence[Sequence[Span]],
+) -> tuple[Float[Tensor, "question span 2"], Bool[Tensor, "question span"]]:
     """Spans of many questions as one tensor, and which of its entries are real."""
     width = max(1, max((len(row) for row in spans), default=1))
     padded, mask = torch.zeros(len(spans), width, 2), torch.zeros(len(spans), width, dtype=torch.bool)

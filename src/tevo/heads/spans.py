@@ -5,12 +5,12 @@
 drawn one after the other, each outside those before it, until *stop*.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 NEVER = -1e4  # log-weight of what cannot be; finite, so that its gradient is zero and not NaN
 
@@ -30,7 +30,9 @@ class SpanLogits:
         return SpanLogits(self.start[rows], self.end[rows], self.inside[rows], self.more[rows], self.mask[rows])
 
 
-def pair_logits(logits: SpanLogits, taken: Bool[Tensor, "question token"] | None = None) -> Float[Tensor, "question start end"]:
+def pair_logits(
+    logits: SpanLogits, taken: Bool[Tensor, "question token"] | None = None
+) -> Float[Tensor, "question token token"]:
     """Unnormalised log-probability of every span (first token, last token); ``taken`` tokens may not be in it."""
     mask = logits.mask if taken is None else logits.mask & ~taken
     total = torch.cat([torch.zeros_like(logits.inside[:, :1]), (logits.inside * logits.mask).cumsum(-1)], -1)
@@ -44,7 +46,7 @@ def pair_logits(logits: SpanLogits, taken: Bool[Tensor, "question token"] | None
     return torch.where(allowed, energy, NEVER)
 
 
-def log_mass(pairs: Float[Tensor, "question start end"]) -> Float[Tensor, "question"]:
+def log_mass(pairs: Float[Tensor, "question token token"]) -> Float[Tensor, "question"]:
     """Log of the total weight of all spans."""
     return pairs.flatten(1).logsumexp(-1)
 
@@ -65,6 +67,37 @@ class SpanDraws:
     actions: Bool[Tensor, "question group action"]  # True where an action was really taken
 
 
+@dataclass(frozen=True, slots=True)
+class _Chooser:
+    """Where choices come from: chance, the mode, or draws made before."""
+
+    generator: torch.Generator | None = None
+    greedy: bool = False
+    index: Int[Tensor, "question group span 2"] | None = None  # draws made before, and which of them are real
+    mask: Bool[Tensor, "question group span"] | None = None
+
+    def pick(self, log_probs: Float[Tensor, "rollout token"]) -> Int[Tensor, "rollout"]:
+        """One token a rollout."""
+        return torch.multinomial(log_probs.exp(), 1, generator=self.generator)[:, 0]
+
+    def fixed(self, pairs: Float[Tensor, "source token token"], of: Tensor, rows: Tensor, step: int) -> Tensor | None:
+        """Span number ``step`` of each rollout where chance has no say: the one drawn before, or the mode."""
+        if self.index is not None:
+            return self.index.flatten(0, 1)[rows, step]
+        if not self.greedy:
+            return None
+        best = pairs.flatten(1).argmax(-1)[of]
+        return torch.stack([best // pairs.shape[-1], best % pairs.shape[-1]], -1)
+
+    def go_on(self, odds: Float[Tensor, "rollout"], rows: Tensor, step: int) -> Bool[Tensor, "rollout"]:
+        """Whether there is a span number ``step``."""
+        if self.mask is not None:
+            return self.mask.flatten(0, 1)[rows, step]
+        if self.greedy:
+            return odds > 0
+        return torch.rand(odds.shape, generator=self.generator, device=odds.device) < odds.sigmoid()
+
+
 def draw_spans(
     logits: SpanLogits,
     max_spans: Int[Tensor, "question"],
@@ -72,11 +105,13 @@ def draw_spans(
     generator: torch.Generator | None = None,
     greedy: bool = False,
 ) -> SpanDraws:
-    """Draw ``group`` completions of one to ``max_spans`` spans a question (the mode where ``greedy``).
+    """Draw ``group`` completions of one to ``max_spans`` spans a question.
 
-    The first span's distribution is computed once a question and shared by its group.
+    A question without a valid token gets no span and takes no action. Where ``greedy``, each span is the most probable
+    one outside those before it, and another follows where that is more likely than not. The first span's distribution
+    is computed once a question and shared by its group.
     """
-    return _walk(logits, max_spans, group, None, lambda weights: _pick(weights, generator, greedy), generator, greedy)
+    return _walk(logits, max_spans, group, _Chooser(generator, greedy))
 
 
 def score_spans(
@@ -86,18 +121,10 @@ def score_spans(
     mask: Bool[Tensor, "question group span"],
 ) -> SpanDraws:
     """Log-probabilities of spans drawn before, in the order in which they were drawn."""
-    return _walk(logits, max_spans, index.shape[1], (index, mask), None, None, False)
+    return _walk(logits, max_spans, index.shape[1], _Chooser(index=index, mask=mask))
 
 
-def _walk(
-    logits: SpanLogits,
-    max_spans: Int[Tensor, "question"],
-    group: int,
-    given: tuple[Tensor, Tensor] | None,
-    pick: Callable[[Tensor], Tensor] | None,
-    generator: torch.Generator | None,
-    greedy: bool,
-) -> SpanDraws:
+def _walk(logits: SpanLogits, max_spans: Int[Tensor, "question"], group: int, chooser: _Chooser) -> SpanDraws:
     """Choose or score spans one after the other; only the rollouts that go on are worked on again."""
     number, tokens = logits.mask.shape
     steps = int(max_spans.max()) if number else 1
@@ -111,10 +138,11 @@ def _walk(
     of = rows // group  # the row of ``pairs`` each of them reads
     taken = torch.zeros(number * group, tokens, dtype=torch.bool, device=device)
     for step in range(steps):
-        chosen, log_p = _choose(pairs, of, pick, None if given is None else given[0].flatten(0, 1)[rows, step])
-        index[rows, step], mask[rows, step] = chosen, True
-        actions[rows, 3 * step], actions[rows, 3 * step + 1] = True, True
-        columns.append(_spread(log_p, rows, number * group))
+        chosen, log_p = _choose(pairs, of, rows, step, chooser)
+        seen = logits.mask.any(-1)[rows // group]
+        index[rows, step], mask[rows, step] = chosen * seen[:, None], seen
+        actions[rows, 3 * step], actions[rows, 3 * step + 1] = seen, seen
+        columns.append(_spread(log_p * seen[:, None], rows, number * group))
         if step + 1 == steps:
             columns.append(log_p.new_zeros(number * group, 1))
             break
@@ -123,56 +151,49 @@ def _walk(
         pairs = pair_logits(logits.take(live // group), taken[live])
         possible = (pairs > NEVER / 2).flatten(1).any(-1)
         odds = log_mass(pairs) - whole[live // group] + logits.more[live // group]
-        go = _decide(odds, generator, greedy) if given is None else given[1].flatten(0, 1)[live, step + 1]
-        go = go & possible
-        log_go = torch.nn.functional.logsigmoid(torch.where(go, odds, -odds)) * possible
+        go = chooser.go_on(odds, live, step + 1) & possible
         actions[live, 3 * step + 2] = possible
-        columns.append(_spread(log_go[:, None], live, number * group))
+        columns.append(_spread((logsigmoid(torch.where(go, odds, -odds)) * possible)[:, None], live, number * group))
         rows, pairs = live[go], pairs[go]
         of = torch.arange(len(rows), device=device)
-    log_probs = torch.cat(columns, -1)
-    shape = (number, group)
-    return SpanDraws(index.unflatten(0, shape), mask.unflatten(0, shape), log_probs.unflatten(0, shape), actions.unflatten(0, shape))
+
+    def grouped(rollouts: Tensor) -> Tensor:
+        return rollouts.view(number, group, *rollouts.shape[1:])
+
+    return SpanDraws(grouped(index), grouped(mask), grouped(torch.cat(columns, -1)), grouped(actions))
 
 
 def _choose(
-    pairs: Float[Tensor, "source start end"],
+    pairs: Float[Tensor, "source token token"],
     of: Int[Tensor, "rollout"],
-    pick: Callable[[Tensor], Tensor] | None,
-    given: Int[Tensor, "rollout 2"] | None,
+    rows: Int[Tensor, "rollout"],
+    step: int,
+    chooser: _Chooser,
 ) -> tuple[Int[Tensor, "rollout 2"], Float[Tensor, "rollout 2"]]:
-    """One span a rollout, ``p(start) p(end | start)``: drawn where none is given, and its two log-probabilities."""
+    """One span a rollout, ``p(start) p(end | start)``, and its two log-probabilities."""
+    fixed = chooser.fixed(pairs, of, rows, step)
     starts = pairs.logsumexp(-1).log_softmax(-1)[of]
-    if given is None and pick is not None:
-        start = pick(starts)
-    elif given is not None:
-        start = given[:, 0]
+    start = chooser.pick(starts) if fixed is None else fixed[:, 0]
     ends = pairs[of, start].log_softmax(-1)
-    end = pick(ends) if given is None and pick is not None else given[:, 1]
+    end = chooser.pick(ends) if fixed is None else fixed[:, 1]
     log_p = torch.stack([starts.gather(1, start[:, None])[:, 0], ends.gather(1, end[:, None])[:, 0]], -1)
     return torch.stack([start, end], -1), log_p
 
 
-def _spread(values: Float[Tensor, "rollout column"], rows: Int[Tensor, "rollout"], number: int) -> Tensor:
+def _spread(
+    values: Float[Tensor, "rollout column"], rows: Int[Tensor, "rollout"], number: int
+) -> Float[Tensor, "{number} column"]:
     """Values of some rollouts in a table of all of them; zero elsewhere."""
     return values.new_zeros(number, values.shape[-1]).index_copy(0, rows, values)
 
 
-def _pick(log_probs: Tensor, generator: torch.Generator | None, greedy: bool) -> Tensor:
-    if greedy:
-        return log_probs.argmax(-1)
-    return torch.multinomial(log_probs.exp(), 1, generator=generator)[:, 0]
-
-
-def _decide(odds: Tensor, generator: torch.Generator | None, greedy: bool) -> Tensor:
-    if greedy:
-        return odds > 0
-    return torch.rand(odds.shape, generator=generator, device=odds.device) < odds.sigmoid()
-
-
 def marginal_inside(logits: SpanLogits) -> Float[Tensor, "question token"]:
-    """Probability that each token lies in the (first) span: the soft evidence of a question."""
-    probs = pair_logits(logits).flatten(1).softmax(-1).view(len(logits.mask), *[logits.mask.shape[-1]] * 2)
+    """Probability that each token lies in the (first) span: the soft evidence of a question.
+
+    A masked token may lie in a span that begins before and ends after it.
+    """
+    pairs = pair_logits(logits)
+    probs = pairs.flatten(1).softmax(-1).view_as(pairs)
     opened, closed = probs.sum(2).cumsum(-1), probs.sum(1).cumsum(-1)
     return opened - torch.cat([torch.zeros_like(closed[:, :1]), closed[:, :-1]], -1)
 

@@ -5,7 +5,7 @@ ours (assumed): a token grid cannot hit a boundary exactly, so neighbours share 
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,7 +14,7 @@ SOFTNESS = 0.1  # assumed; a span whose IoU with the target is this much lower i
 
 def grid_iou(
     token_spans: Float[Tensor, "question token 2"], target: Float[Tensor, "question 2"]
-) -> Float[Tensor, "question start end"]:
+) -> Float[Tensor, "question token token"]:
     """IoU of the span from every token i to every token j with one target span a question (seconds)."""
     start, end = token_spans[:, :, None, 0], token_spans[:, None, :, 1]
     low, high = target[:, :1, None], target[:, 1:, None]
@@ -24,12 +24,15 @@ def grid_iou(
 
 
 def span_likelihood_loss(
-    pairs: Float[Tensor, "question start end"],
+    pairs: Float[Tensor, "question token token"],
     token_spans: Float[Tensor, "question token 2"],
     target: Float[Tensor, "question 2"],
     softness: float = SOFTNESS,
 ) -> Float[Tensor, "question"]:
-    """Cross-entropy ``-sum_ij q_ij log p_ij`` with ``q_ij ∝ exp((IoU_ij - max IoU) / softness)`` over overlapping spans.
+    """Cross-entropy ``-sum_ij q_ij log p_ij`` with ``q_ij ∝ exp(IoU_ij / softness)`` over the spans that overlap.
+
+    Zero where no possible span overlaps the target (its tokens were left out of the view, or are taken): there is
+    nothing to learn from it.
 
     Args:
         pairs: unnormalised log-probability of the span from token i to token j.
@@ -38,10 +41,11 @@ def span_likelihood_loss(
         softness: temperature of the target.
     """
     possible = pairs > -5e3
-    iou = torch.where(possible, grid_iou(token_spans, target), 0.0)
-    sharp = torch.where(possible & (iou > 0), iou / softness, -1e4).flatten(1)
+    iou = torch.where(possible, grid_iou(token_spans, target), 0.0).flatten(1)
+    near = iou > 0
+    wanted = torch.where(near, iou / softness, -1e4).softmax(-1)
     log_p = pairs.flatten(1).log_softmax(-1)
-    return -(sharp.softmax(-1) * log_p).sum(-1)
+    return -torch.where(near, wanted * log_p, 0.0).sum(-1)
 
 
 def saliency_loss(
@@ -63,7 +67,9 @@ def saliency_loss(
 
 
 def answer_loss(
-    option_logits: Float[Tensor, "question option"], answer: Tensor, has_answer: Bool[Tensor, "question"]
+    option_logits: Float[Tensor, "question option"],
+    answer: Int[Tensor, "question"],
+    has_answer: Bool[Tensor, "question"],
 ) -> Float[Tensor, "question"]:
     """Cross-entropy on the pseudo-answer; zero for questions without one (*when*)."""
     loss = F.cross_entropy(option_logits, answer.clamp(min=0), reduction="none")

@@ -1,0 +1,33 @@
+"""The heads: evidence, answer, and the two policies made of them (Solver's and Questioner's)."""
+
+from tevo.heads.answer import AnswerHead as AnswerHead
+from tevo.heads.answer import span_facts as span_facts
+from tevo.heads.asker import ASKABLE as ASKABLE
+from tevo.heads.asker import Asker as Asker
+from tevo.heads.asker import Choices as Choices
+from tevo.heads.asker import CueWeights as CueWeights
+from tevo.heads.asker import Segments as Segments
+from tevo.heads.asker import look as look
+from tevo.heads.cues import activity as activity
+from tevo.heads.cues import describe as describe
+from tevo.heads.evidence import Evidence as Evidence
+from tevo.heads.evidence import HeadConfig as HeadConfig
+from tevo.heads.evidence import HierarchicalEvidenceHead as HierarchicalEvidenceHead
+from tevo.heads.evidence import VideoState as VideoState
+from tevo.heads.policy import GroundedPolicy as GroundedPolicy
+from tevo.heads.policy import Prediction as Prediction
+from tevo.heads.policy import Sampled as Sampled
+from tevo.heads.proposals import propose_events as propose_events
+from tevo.heads.proposals import random_events as random_events
+from tevo.heads.proposals import windows_around as windows_around
+from tevo.heads.queries import Queries as Queries
+from tevo.heads.queries import encode_queries as encode_queries
+from tevo.heads.queries import pad_spans as pad_spans
+from tevo.heads.spans import SpanDraws as SpanDraws
+from tevo.heads.spans import SpanLogits as SpanLogits
+from tevo.heads.spans import draw_spans as draw_spans
+from tevo.heads.spans import log_mass as log_mass
+from tevo.heads.spans import marginal_inside as marginal_inside
+from tevo.heads.spans import pair_logits as pair_logits
+from tevo.heads.spans import score_spans as score_spans
+from tevo.heads.spans import to_seconds as to_seconds
