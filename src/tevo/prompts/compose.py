@@ -4,11 +4,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tevo.prompts.grammar import ORDER_KINDS, Ask, render
-from tevo.prompts.phrases import COUNTS, DURATIONS
+from tevo.prompts.grammar import Ask, render
+from tevo.prompts.phrases import COUNTS, DURATIONS, DURATIONS_S
 from tevo.structures import Span
 
 NUM_OPTIONS = 4
+NEAR_S = 1.0  # assumed; an event this much longer or shorter than every duration on offer has no right answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,10 @@ def compose(
 ) -> Composed | None:
     """Ask about event ``target``, or None where the events do not allow this kind (the reward's format gate).
 
+    None too where the answer would stand in the question, or where what the question names happens more than once.
+
     Args:
-        kind: of the grammar.
+        kind: of the grammar, not ``open``.
         events: all events of the video, in order of time.
         target: index of the event that answers.
         anchor: index of the event that the question names (= target for most kinds).
@@ -52,39 +55,46 @@ def compose(
         similar: clauses of the bank most like ``clause``, used as options where the video has too few events.
         rng: of the options' order.
     """
-    event = events[target]
+    if kind in ("when", "duration", "count"):
+        return _measure(kind, events, target, clause)
     others = [named.clause for index, named in enumerate(events) if index not in (target, anchor)]
-    if kind in ("when", "duration"):
-        if clause in others:
-            return None  # it happens more than once: no single span answers
-        if kind == "when":
-            return Composed(render(Ask(kind, clause)), (), "", (event.span,))
-        answer = DURATIONS[min(max(round(event.span.length_s), 2), len(DURATIONS) + 1) - 2]
-        return Composed(render(Ask(kind, clause)), DURATIONS, answer, (event.span,))
-    if kind == "count":
-        spans = [named.span for index, named in enumerate(events) if named.clause == clause or index == target]
-        if len(spans) > len(COUNTS):
-            return None
-        return Composed(render(Ask(kind, clause)), COUNTS, COUNTS[len(spans) - 1], tuple(spans))
     options = _options(kind, clause, others, anchor_clause, similar, rng)
-    if options is None:
+    ask = _ask(kind, events, target, anchor, clause, anchor_clause)
+    if options is None or ask is None:
         return None
-    ask = _ask(kind, events, target, anchor, anchor_clause, others)
-    return None if ask is None else Composed(render(ask), options, clause, (event.span,))
+    return Composed(render(ask), options, clause, (events[target].span,))
 
 
-def _ask(kind: str, events: Sequence[Named], target: int, anchor: int, anchor_clause: str, others: list[str]) -> Ask | None:
+def _measure(kind: str, events: Sequence[Named], target: int, clause: str) -> Composed | None:
+    """When, how long or how often: the kinds that name the target and ask for a figure."""
+    text, span = render(Ask(kind, clause)), events[target].span
+    spans = tuple(named.span for index, named in enumerate(events) if index == target or named.clause == clause)
+    if kind == "count":
+        return Composed(text, COUNTS, COUNTS[len(spans) - 1], spans) if len(spans) <= len(COUNTS) else None
+    if len(spans) > 1:
+        return None  # it happens more than once: no single span answers
+    if kind == "when":
+        return Composed(text, (), "", spans)
+    nearest = min(DURATIONS_S, key=lambda seconds: abs(seconds - span.length_s))
+    if abs(nearest - span.length_s) > NEAR_S:
+        return None
+    return Composed(text, DURATIONS, DURATIONS[DURATIONS_S.index(nearest)], spans)
+
+
+def _ask(kind: str, events: Sequence[Named], target: int, anchor: int, clause: str, anchor_clause: str) -> Ask | None:
     """The question itself, for the kinds whose answer is the clause of the target."""
     if kind == "what":
         window = events[target].window
         return Ask(kind, within=Span(round(window.start_s, 1), max(round(window.end_s, 1), round(window.start_s, 1))))
     if kind in ("first", "last"):
         return Ask(kind) if target == (0 if kind == "first" else len(events) - 1) else None
-    if kind in ("before", "after"):
-        if anchor == target or anchor_clause in others:
-            return None
+    if anchor_clause == clause:
+        return None
+    if kind == "why":
         return Ask(kind, anchor_clause)
-    return Ask(kind, anchor_clause) if kind == "why" else None
+    step = {"before": -1, "after": 1}[kind]
+    again = any(named.clause == anchor_clause for index, named in enumerate(events) if index not in (target, anchor))
+    return None if again or target != anchor + step else Ask(kind, anchor_clause)
 
 
 def _options(
@@ -94,10 +104,10 @@ def _options(
 
     A *why* question takes its options from the bank: causes of the same sort.
     """
-    banned = {answer, anchor_clause} if kind in ORDER_KINDS or kind == "why" else {answer}
+    banned = {answer, anchor_clause}
     same_video = [] if kind == "why" else sorted(set(others) - banned)
     chosen = rng.sample(same_video, min(len(same_video), NUM_OPTIONS - 1))
-    spare = [text for text in similar if text not in banned and text not in chosen]
+    spare = [text for text in dict.fromkeys(similar) if text not in banned and text not in chosen]
     chosen += spare[: NUM_OPTIONS - 1 - len(chosen)]
     if len(chosen) < NUM_OPTIONS - 1:
         return None

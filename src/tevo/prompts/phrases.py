@@ -24,7 +24,8 @@ FAMILIES = {
 }
 FAMILY_OF = {action: family for family, actions in FAMILIES.items() for action in actions}
 COUNTS = ("once", "twice", "three times", "four times")
-DURATIONS = tuple(f"about {n} seconds" for n in (2, 3, 4, 5))
+DURATIONS_S = (2, 3, 4, 5)
+DURATIONS = tuple(f"about {n} seconds" for n in DURATIONS_S)
 
 
 def clause(colour: str, shape: str, action: str) -> str:
@@ -45,14 +46,19 @@ def load_phrases(source: str) -> tuple[str, ...]:
     """A bank by name (``world``) or from a text file, one clause a line, ``#`` begins a comment.
 
     Raises:
-        TevoError: when the file is missing or holds fewer than four distinct clauses (a multiple choice needs four).
+        TevoError: when the file is missing, is no text, or holds fewer than four distinct clauses (a multiple choice
+            needs four).
     """
     if source == "world":
         return world_phrases()
     path = Path(source)
     if not path.is_file():
-        raise TevoError(f"no phrase bank named {source!r} and no such file; give 'world' or a text file, one clause a line")
-    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+        raise TevoError(f"no phrase bank {source!r} and no such file; give 'world' or a text file, one clause a line")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TevoError(f"{path} is not UTF-8 text ({error.reason}); a phrase bank has one clause a line") from error
+    lines = (line.split("#")[0].strip() for line in text.splitlines())
     phrases = tuple(dict.fromkeys(line for line in lines if line))
     if len(phrases) < 4:
         raise TevoError(f"{path} holds {len(phrases)} distinct clauses; a multiple-choice question needs at least 4")
