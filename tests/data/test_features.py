@@ -6,7 +6,6 @@ import shutil
 import pytest
 import torch
 
-from tevo.data.collection import video_name, videos_folder
 from tevo.data.features import FeatureStore
 from tevo.errors import TevoError
 from tevo.video.decoder import VideoError
@@ -129,18 +128,3 @@ def test_a_lower_rate_is_named_in_the_log(copies, colours, caplog):
     with caplog.at_level(logging.INFO):
         FeatureStore(colours(), None, max_frames=5).get(copies["000000.mp4"])
     assert "000000.mp4" in caplog.text and "instead of 1 fps" in caplog.text
-
-
-def test_names_are_relative_to_what_was_given(tmp_path):
-    (tmp_path / "in" / "deep").mkdir(parents=True)
-    clip, listing = tmp_path / "in" / "deep" / "a.mp4", tmp_path / "in" / "list.txt"
-    clip.touch()
-    listing.touch()
-
-    def name(root):
-        return video_name(str(clip), videos_folder(root))
-
-    assert name(tmp_path / "in") == name(listing) == name(f"{tmp_path}/in/**/*.mp4") == "deep/a.mp4"
-    assert name(clip) == name(f"{tmp_path}/in/deep/[a-c].mp4") == "a.mp4"
-    assert name(f"{tmp_path}/i?/deep/a.mp4") == "in/deep/a.mp4"
-    assert video_name("/elsewhere/b.mp4", tmp_path) == "/elsewhere/b.mp4"

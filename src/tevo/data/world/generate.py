@@ -34,7 +34,7 @@ class Part:
     questions: int = 0  # a video
 
 
-CLIPS = Part("clips", "seen", (0.0, 0.0), (8.0,))
+CLIPS = Part("clips", "clips", (0.0, 0.0), (8.0,))
 TRAIN = Part("train", "seen", (20.0, 90.0), (8.0,))
 TEST = Part("test", "seen", (20.0, 90.0), (8.0,), questions=6)
 OOD = Part("ood", "ood", (30.0, 110.0), (6.0, 10.0, 12.5), questions=6)

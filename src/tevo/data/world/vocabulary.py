@@ -6,7 +6,7 @@ from typing import Literal
 
 from tevo.prompts.phrases import FAMILY_OF, world_phrases
 
-Share = Literal["seen", "ood"]
+Share = Literal["clips", "seen", "ood"]
 SEEN_OBJECTS, OOD_OBJECTS = 8, 3  # objects an action takes in each share, of 24
 
 
@@ -14,9 +14,12 @@ SEEN_OBJECTS, OOD_OBJECTS = 8, 3  # objects an action takes in each share, of 24
 def allowed(share: Share) -> frozenset[str]:
     """The clauses that may happen in a share of the world.
 
-    ``seen`` (clips, train, test) and ``ood`` are disjoint; together they are less than half of the bank. The split is
-    a hash, not a random draw, so that it is the same in every run and release; every action occurs in both.
+    ``seen`` (train, test) and ``ood`` are disjoint; together they are less than half of the bank. ``clips``, the stand-in
+    for web pretraining, knows more than any one collection of videos: everything but ``ood``. The split is a hash, not a
+    random draw, so that it is the same in every run and release; every action occurs in all of them.
     """
+    if share == "clips":
+        return frozenset(world_phrases()) - allowed("ood")
     picked: list[str] = []
     for action in FAMILY_OF:
         clauses = [phrase for phrase in world_phrases() if phrase.endswith(f" {action}")]
