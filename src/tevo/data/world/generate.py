@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tevo.prompts.phrases import world_phrases
 
 FRAME_SIDE_PX = 64
 EVENT_S = (1.6, 5.4)  # length of an event
+_CHUNK = 4  # videos handed to a process at a time
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,10 @@ def _make_part(part: Part, number: int, seed: int, folder: Path, workers: int) -
     bar = partial(tqdm, total=number, desc=f"world: {part.name}", unit="video")
     if workers == 1:
         return list(bar(map(make, range(number))))
-    with ProcessPoolExecutor(workers) as pool:
-        chunk = max(1, min(32, number // (workers * 4)))
-        return list(bar(pool.map(make, range(number), chunksize=chunk)))
+    server = get_context("forkserver")  # a fork of this process, which has torch's threads, may hang
+    server.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(workers, server) as pool:
+        return list(bar(pool.map(make, range(number), chunksize=_CHUNK)))
 
 
 def _caption(number: int, row: dict[str, Any]) -> str:
