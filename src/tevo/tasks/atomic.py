@@ -1,0 +1,55 @@
+"""A folder that is there whole or not at all, whenever its writer is killed."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of files in the place of an earlier one of that name; one writer at a time.
+
+    Args:
+        folder: where; folders above it are made.
+        files: content by name.
+    """
+    with _in_place_of(folder) as unfinished:
+        for name, content in files.items():
+            with (unfinished / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+
+
+@contextmanager
+def _in_place_of(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside ``folder`` that takes its place once all in it is on disk.
+
+    A kill leaves the earlier folder, or the new one, or (between two renames) none; never a part of one.
+    """
+    unfinished, earlier = folder.with_name(f".{folder.name}.unfinished"), folder.with_name(f".{folder.name}.earlier")
+    for left in (unfinished, earlier):  # by a writer that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    _sync(unfinished)
+    if folder.exists():
+        folder.rename(earlier)
+    unfinished.rename(folder)
+    _sync(folder.parent)
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder outlast a power cut, where the system lets folders be opened (Windows does not)."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,85 @@
+"""Whether a backbone is the one that a role was trained on: a role is of no use on any other."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from tevo.backbones.base import Backbone, TextEncoder
+from tevo.backbones.registry import build_backbone, list_backbones
+from tevo.errors import TevoError
+
+MUST_AGREE = {
+    "fingerprint": "its architecture, weights or preprocessing",
+    "teacher": "the text tower it is paired with",
+    "dim": "the width of its tokens",
+    "joint": "the width of the space it shares with text",
+}
+
+
+def as_encoder(backbone: Backbone) -> TextEncoder:
+    """The backbone as what text is read with.
+
+    Raises:
+        TevoError: when it has no text in its space.
+    """
+    if not isinstance(backbone, TextEncoder):
+        raise TevoError(f"{type(backbone).__name__} has no encode_text: give a backbone with a text tower")
+    return cast(TextEncoder, backbone)
+
+
+def describe_backbone(backbone: Backbone) -> dict[str, Any]:
+    """What is to be known of a backbone to build it again and to see that it is the same, as plain values.
+
+    ``name`` is None for a backbone that is not registered.
+    """
+    encoder = as_encoder(backbone)
+    return {
+        "name": backbone.spec.name if backbone.spec.name in list_backbones() else None,
+        "class_path": f"{type(backbone).__module__}.{type(backbone).__qualname__}",
+        "fingerprint": backbone.spec.fingerprint,
+        "teacher": None if encoder.teacher is None else encoder.teacher.spec.fingerprint,
+        "dim": backbone.spec.dim,
+        "joint": int(encoder.encode_text(["a video"]).shape[-1]),
+    }
+
+
+def rebuild_backbone(folder: Path, facts: Mapping[str, Any]) -> Backbone:
+    """The backbone of a folder, by its registered name.
+
+    Raises:
+        TevoError: when it has none, or none that is registered here. A class path is never imported: it may come
+            from a stranger.
+    """
+    name, class_path = facts.get("name"), str(facts.get("class_path"))
+    if name in list_backbones():
+        return build_backbone(str(name))
+    said = f"{name!r}, a name that nothing here registers" if name else f"{class_path}, which has no registered name"
+    raise TevoError(
+        f"{folder} was trained on {said}; build that backbone and give it: "
+        f"load({str(folder)!r}, backbone={class_path.rpartition('.')[2]}(...))"
+    )
+
+
+def check_same(folder: Path, saved: Mapping[str, Any], backbone: Backbone) -> None:
+    """Refuse a backbone that would show a role other tokens, or other words, than it was trained on.
+
+    Args:
+        folder: of the role.
+        saved: what :func:`describe_backbone` said when it was written.
+        backbone: the one at hand.
+
+    Raises:
+        TevoError: naming what differs.
+    """
+    here = describe_backbone(backbone)
+    differing = [
+        f"{meaning} (saved {saved.get(key)!r}, here {here[key]!r})"
+        for key, meaning in MUST_AGREE.items()
+        if saved.get(key) != here[key]
+    ]
+    if differing:
+        raise TevoError(
+            f"{folder} was trained on {saved.get('name') or saved.get('class_path')}; the backbone here, "
+            f"{here['name'] or here['class_path']}, differs in {', '.join(differing)}. Build the backbone with the "
+            f"weights and settings of the run, and give it: load({str(folder)!r}, backbone=...)"
+        )

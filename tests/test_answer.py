@@ -1,0 +1,259 @@
+"""A video and a question in, the answer out: real clips, real tiny towers, seconds of the file itself."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import tevo
+from tevo.answer import Answer, Answerer
+from tevo.backbones import build_backbone
+from tevo.backbones.tiny import save_tiny
+from tevo.data.datasets import collate_videos
+from tevo.data.features import FeatureStore
+from tevo.data.views import ViewPlan
+from tevo.errors import TevoError
+from tevo.prompts.phrases import COUNTS, DURATIONS
+from tevo.structures import Question, Span
+from tevo.tasks.folders import Release, save_solver
+from tevo.tasks.solver import Solver, SolverConfig
+from tevo.video.decoder import VideoError
+from tevo.video.info import probe
+
+CLIPS = Path(__file__).parent / "data" / "videos"
+LONG = CLIPS / "made" / "events7_vfr.mp4"  # 23 s
+LATE = CLIPS / "androidx-media" / "sample_h264_mpeg_audio.ts"  # begins at 1.47 s
+ONE_FRAME = CLIPS / "made" / "one_frame.mp4"
+BROKEN = CLIPS / "made" / "text_named.mp4"
+PHRASES = ("a door opens", "a pan falls", "a dog barks", "a light goes out", "a cup breaks")
+OPTIONS = ["a door opens", "a pan falls", "a dog barks"]
+PLAN = ViewPlan(1.5, 30, 3, 4, torch.float32)  # of the run; none of it the default
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run's folder, with a Solver that is past its zero-shot beginnings, and the weights its backbone is built of."""
+    root = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    clip = build_backbone("clip_tiny", pretrained=None)
+    words = clip.tokenizer([*PHRASES, *COUNTS, *DURATIONS]).unique().tolist()
+    save_tiny(clip.model, root / "weights" / "clip_tiny.safetensors", words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tevo.backbones.tiny.WEIGHTS", root / "weights")
+        patch.chdir(root)
+        backbone = build_backbone("clip_tiny")
+        solver = Solver(128, 128, backbone, SolverConfig())
+        with torch.no_grad():
+            for weight in solver.policy.parameters():
+                weight += 0.1 * torch.randn(weight.shape)
+        save_solver(root / "hf" / "round-3" / "solver", solver, Release(backbone, {}, PLAN, PHRASES, {"round": 3}))
+        yield root
+
+
+@pytest.fixture(scope="module")
+def model(run):
+    return tevo.load("hf/round-3/solver", cache_dir=run / "cache")
+
+
+def fresh(run, tmp_path):
+    return tevo.load(run / "hf" / "round-3" / "solver", cache_dir=tmp_path)
+
+
+def inside(answer, video):
+    info = probe(video)
+    return all(info.start_s <= span.start_s <= span.end_s <= info.end_s for span in answer.spans)
+
+
+# --- one question ---
+
+
+def test_a_choice_is_answered_with_its_evidence(model):
+    answer = model.answer(LONG, "What happens first?", OPTIONS)
+    assert isinstance(model, Answerer) and isinstance(answer, Answer)
+    assert list(answer.option_probs) == OPTIONS
+    assert sum(answer.option_probs.values()) == pytest.approx(1, abs=1e-5)
+    assert answer.answer == max(OPTIONS, key=answer.option_probs.__getitem__)
+    assert answer.confidence == answer.option_probs[answer.answer]
+    assert len(answer.spans) == len(answer.span_scores) == 1 and inside(answer, LONG)
+    assert (answer.path, answer.parsed) == ("single pass", True)
+
+
+def test_the_order_of_the_options_does_not_matter(model):
+    one = model.answer(LONG, "What happens last?", OPTIONS)
+    other = model.answer(LONG, "What happens last?", OPTIONS[::-1])
+    assert one.option_probs == pytest.approx(other.option_probs, abs=1e-5)
+    assert (one.answer, one.spans) == (other.answer, other.spans)
+
+
+def test_it_is_what_the_solver_predicts(model):
+    """The way through files, probing and the cache changes nothing."""
+    question = Question("q", "v", "What happens first?", "first", tuple(OPTIONS))
+    info = probe(LONG)
+    batch = collate_videos([model.store.get(info, "v")])
+    best = model.solver.predict_questions(batch, model.solver.queries([question], torch.zeros(1, dtype=torch.long)))
+    answer = model.answer(LONG, question.text, OPTIONS)
+    assert list(answer.option_probs.values()) == best.option_probs[0].tolist()
+    wanted = Span(*best.spans[0, 0].tolist()).clamp(Span(info.start_s, info.end_s))
+    assert answer.spans == (wanted,)
+
+
+def test_when_is_answered_by_the_spans(model):
+    answer = model.answer(LONG, "When does this happen: a pan falls?")
+    assert answer.answer is None and answer.option_probs == {}
+    assert answer.confidence == answer.span_scores[0] > 0
+    assert len(answer.spans) == 1 and inside(answer, LONG)
+
+
+@pytest.mark.parametrize("window", [(2.0, 5.0), (11.0, 14.0), (18.0, 22.0)])
+def test_seconds_in_the_question_and_in_the_answer_are_the_same_seconds(model, window):
+    answer = model.answer(LONG, f"What happens between {window[0]} s and {window[1]} s?", OPTIONS)
+    token_s = 23.44 / PLAN.max_frames
+    assert all(window[0] - token_s <= span.start_s and span.end_s <= window[1] + token_s for span in answer.spans)
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [
+        ("What happens first?", PHRASES),
+        ("What happens right after this: a door opens?", PHRASES[1:]),
+        ("Why does this happen: a cup breaks?", PHRASES[:-1]),
+        ("How often does this happen: a dog barks?", COUNTS),
+        ("How long does this last: a dog barks?", DURATIONS),
+        ("so what is going on in the kitchen", PHRASES),
+        ("a dog barks", PHRASES),
+    ],
+)
+def test_an_open_question_is_answered_over_what_may_answer_it(model, question, wanted):
+    answer = model.answer(LONG, question)
+    assert tuple(answer.option_probs) == wanted
+    assert answer.answer in wanted
+    assert 1 <= len(answer.spans) <= 4 and inside(answer, LONG)
+
+
+def test_an_answer_in_one_line():
+    spans = (Span(1.25, 3.0), Span(7.0, 8.0))
+    assert str(Answer("once", spans, (0.5, 0.2), 0.625, {})) == "once [1.2-3.0 s, 7.0-8.0 s] (confidence 0.62)"
+    assert str(Answer(None, spans[:1], (0.5,), 0.5, {})) == "1.2-3.0 s (confidence 0.50)"
+
+
+@pytest.mark.parametrize("video", [LATE, ONE_FRAME], ids=lambda path: path.stem)
+def test_odd_videos_are_answered_in_their_own_seconds(model, video):
+    answer = model.answer(str(video), "What happens first?", OPTIONS)
+    assert answer.answer in OPTIONS and inside(answer, video)
+
+
+def test_a_backbone_of_clips_answers_too(tmp_path):
+    backbone = build_backbone("videomae_tiny", pretrained=None)
+    solver = Solver(128, 128, backbone, SolverConfig())
+    answer = Answerer(solver, Release(backbone, {}, PLAN, PHRASES), tmp_path).answer(LONG, "What happens last?")
+    assert answer.answer in PHRASES and inside(answer, LONG)
+
+
+# --- many questions ---
+
+
+def test_many_questions_are_answered_in_their_order_as_one_by_one(model, tmp_path):
+    for path in (LONG, LATE, BROKEN):
+        shutil.copy(path, tmp_path)
+    questions = [
+        Question("a", LATE.name, "What happens first?", "first", tuple(OPTIONS)),
+        Question("b", LONG.name, "What happens last?", "last"),
+        Question("c", BROKEN.name, "What happens last?", "last"),
+        Question("a", LATE.name, "When does this happen: a pan falls?", "when"),
+        Question("e", "nowhere.mp4", "What happens last?", "last"),
+        Question("f", str(LONG), "What happens first?", "first", tuple(OPTIONS)),
+    ]
+    replies = model.answer_all(questions, root=tmp_path, progress=False)
+    assert [reply.question for reply in replies] == questions
+    assert [reply.reason for reply in replies] == ["", "", "not a video", "", "file not found", ""]
+    for question, reply in zip(questions, replies, strict=True):
+        if reply.reason:
+            assert reply.answer is None
+            continue
+        alone = model.answer(tmp_path / question.video, question.text, question.options)
+        assert (reply.answer.answer, reply.answer.spans) == (alone.answer, alone.spans)
+        assert reply.answer.option_probs == pytest.approx(alone.option_probs, abs=1e-5)
+
+
+def test_no_questions_no_replies(model):
+    assert model.answer_all([]) == []
+
+
+def test_a_video_is_encoded_once_for_all_questions_and_never_again(run, tmp_path, monkeypatch):
+    model = fresh(run, tmp_path)
+    seen, real = [], model.store.backbone.encode_video
+    monkeypatch.setattr(
+        model.store.backbone, "encode_video", lambda frames, times_s: seen.append(1) or real(frames, times_s)
+    )
+    questions = [Question(str(n), str(LONG), f"What happens between {n} s and {n + 2} s?", "what") for n in range(9)]
+    assert all(reply.answer for reply in model.answer_all(questions, progress=False))
+    assert len(seen) == 2  # the base view and the dense one
+    model.answer(LONG, "What happens first?")
+    assert len(seen) == 2
+    again = fresh(run, tmp_path)
+    monkeypatch.setattr(again.store.backbone, "encode_video", None)  # would raise
+    assert again.answer(LONG, "What happens first?", OPTIONS).answer in OPTIONS
+
+
+def test_what_a_run_has_looked_at_is_not_looked_at_again(run, tmp_path, monkeypatch):
+    """The frames of the run, not those of the defaults, are what the model is shown."""
+    store = FeatureStore(
+        build_backbone("clip_tiny"),
+        tmp_path / "features",
+        1.5,
+        max_frames=30,
+        dense_factor=3,
+        seed=4,
+        dtype=torch.float32,
+    )
+    store.encode_all({"v": probe(LONG)}, progress=False)
+    model = fresh(run, tmp_path)
+    monkeypatch.setattr(model.store.backbone, "encode_video", None)  # would raise
+    assert model.answer(LONG, "What happens first?", OPTIONS).answer in OPTIONS
+
+
+# --- what cannot be answered ---
+
+
+@pytest.mark.parametrize(("video", "reason"), [("nowhere.mp4", "file not found"), (BROKEN, "not a video")])
+def test_a_video_that_cannot_be_read(model, video, reason):
+    with pytest.raises(VideoError, match=reason) as caught:
+        model.answer(video, "What happens first?")
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "said"),
+    [
+        ("What happens first?", ["a pan falls"], r"has one option, 'a pan falls': give two or more"),
+        ("What happens first?", "a pan falls", r"options is the text 'a pan falls'; wanted is a list"),
+        ("What happens first?", ["a pan falls", " "], r"has an empty option"),
+        ("What happens first?", ["a", "b", "a"], r"has the option 'a' more than once"),
+        ("  ", [], r"is empty: write what you want to know"),
+        ("What happens between 30 s and 40 s?", [], r"asks about 30 to 40 s, but .* runs from 0 to 23\.\d+ s"),
+    ],
+)
+def test_a_question_that_cannot_be_used(model, question, options, said):
+    with pytest.raises(TevoError, match=said):
+        model.answer(LONG, question, options)
+
+
+def test_a_useless_question_among_many_is_said_before_any_video_is_encoded(run, tmp_path, monkeypatch):
+    model = fresh(run, tmp_path)
+    monkeypatch.setattr(model.store.backbone, "encode_video", None)
+    texts = ("What happens first?", "What happens between 30 s and 40 s?")
+    asked = [Question("a", str(LONG), text, "what") for text in texts]
+    with pytest.raises(TevoError, match="runs from 0 to 23"):
+        model.answer_all(asked, progress=False)
+
+
+def test_a_missing_root(model):
+    with pytest.raises(TevoError, match="there is no folder nowhere"):
+        model.answer_all([Question("a", "v.mp4", "What happens first?", "first")], root="nowhere")
+
+
+def test_a_backbone_of_ones_own_is_given(run, tmp_path):
+    backbone = build_backbone("clip_tiny")
+    answer = tevo.load("hf/round-3/solver", backbone, tmp_path).answer(LONG, "What happens first?", OPTIONS)
+    assert answer.answer in OPTIONS
