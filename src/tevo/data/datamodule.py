@@ -238,6 +238,11 @@ class VideoQuestions(pl.LightningDataModule):
         place = Share(*(self._place if share else (0, 1)), same_length=False)
         yield from serve_videos(self.store, self.videos, self.videos_per_batch, "all", place)
 
+    def heldout_batches(self) -> Iterator[VideoBatch]:
+        """The held-out videos, in the order of their names; all videos where none is held out."""
+        kept = {name: info for name, info in self.videos.items() if name in self.heldout} or self.videos
+        yield from serve_videos(self.store, kept, self.videos_per_batch, "heldout", Share(same_length=False))
+
     def teacher_pairs(self, teacher: Backbone) -> Iterator[tuple[VideoBatch, VideoTokens]]:
         """Some videos as the backbone saw them beside what its teacher sees in the same frames (phase 0)."""
         step = max(1, len(self.videos) // TEACHER_VIDEOS)

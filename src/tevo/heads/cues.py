@@ -9,6 +9,8 @@ from torch import Tensor
 
 from tevo.ops import masked_mean
 
+ROUNDING = 1e-5  # share of the tokens' length by which equal tokens may seem to differ
+
 
 def standardise(
     signal: Float[Tensor, "*batch token"], mask: Bool[Tensor, "*batch token"]
@@ -53,9 +55,13 @@ def activity(
 ) -> Float[Tensor, "batch token"]:
     """Visual saliency in time: how much happens at each token, standardised per video (1 = one deviation).
 
-    The norm of :func:`change` at several widths, each standardised, then averaged and smoothed over three tokens.
+    The norm of :func:`change` at several widths, each standardised, then averaged and smoothed over three tokens. A
+    change that rounding alone would explain is none: a still video has no activity, however long.
     """
-    norms = [standardise(change(values, mask, width).norm(dim=-1), mask) for width in widths]
+    least = ROUNDING * masked_mean(values.norm(dim=-1), mask, -1)[:, None]
+    centred = values - masked_mean(values, mask[..., None], 1)[:, None]
+    norms = [change(centred, mask, width).norm(dim=-1) for width in widths]
+    norms = [standardise(torch.where(norm > least, norm, 0.0), mask) for norm in norms]
     mean = torch.stack(norms).mean(0)[..., None]
     previous, _ = neighbour_means(mean, mask, 1)
     following, _ = (side.flip(1) for side in neighbour_means(mean.flip(1), mask.flip(1), 1))

@@ -3,11 +3,14 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 from tqdm import tqdm
 
@@ -15,16 +18,21 @@ from tevo.backbones.base import Backbone, TextEncoder
 from tevo.backbones.registry import build_backbone
 from tevo.data.datamodule import VideoQuestions
 from tevo.data.datasets import PooledBatch, QuestionBatch, VideoBatch
+from tevo.data.collection import videos_folder
+from tevo.data.pool import write_questions
 from tevo.errors import TevoError
 from tevo.heads.policy import GroundedPolicy, Prediction
+from tevo.metrics.evaluation import PROTOCOL
 from tevo.objectives.consensus import PoolRule
-from tevo.structures import Question, Span
+from tevo.metrics.results import RoundResult, RunSpec, Signals
+from tevo.structures import Question, Span, Verdict
 from tevo.tasks.alignment import changed, fit_alignment
 from tevo.tasks.clock import Stopwatch
 from tevo.tasks.judge import Examination, Judge
 from tevo.tasks.pooling import SignalTally, examine_questions, judge_pool, pool_signals
 from tevo.tasks.questioner import Questioner, QuestionerConfig
-from tevo.tasks.records import RunRecords
+from tevo.tasks.folders import Release, save_questioner, save_solver
+from tevo.tasks.records import RunRecords, measured, write_rows
 from tevo.tasks.schedule import Phase, Schedule, decayed
 from tevo.tasks.solver import Solver, SolverConfig, Targets
 
@@ -78,10 +86,10 @@ class CoEvolution(pl.LightningModule):
         torch.manual_seed(seed)  # the heads' first weights are a function of the seed, whoever builds them
         self.questioner = Questioner(joint, self.encoder, questioner, seed)
         self.solver = Solver(self.backbone.spec.dim, joint, self.encoder, solver)
-        self.records = RunRecords(backbone=self.backbone.spec.name, seed=seed, rounds=schedule.rounds)
+        self.records = RunRecords()
         self.clock = Stopwatch()
         self._aligned: set[str] = set()
-        self._resumed = False
+        self._collected: list[dict[str, Any]] = []  # answers of a validation epoch
 
     # --- what the phases need of each other ---
 
@@ -112,8 +120,34 @@ class CoEvolution(pl.LightningModule):
             self.records.alignment = fit_alignment(self.encoder, self.data.teacher_pairs(self.encoder.teacher))
             self._aligned = changed(before, self.backbone.state_dict())
         if stage == "fit":
+            self._describe_run()
             self.trainer.fit_loop.max_epochs = self.schedule.num_epochs
             self._set_phase(self.trainer.current_epoch)
+
+    def _describe_run(self) -> None:
+        """What was run, for ``metrics.json``."""
+        data = self.data
+        self.records.spec = RunSpec(
+            backbone=self.backbone.spec.name,
+            data_root=str(videos_folder(data.sources.root)),
+            annotations=data.sources.val_annotations,
+            seed=self.seed,
+            rounds=self.schedule.rounds,
+            tevo_version=version("tevo"),
+            protocol=PROTOCOL,
+            videos_indexed=len(data.videos),
+            videos_bad=len(data.bad_videos),
+            started=datetime.now().isoformat(timespec="seconds"),
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.trainer.default_root_dir)
+
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """Checkpoints at the end of every epoch (``checkpoints/last.ckpt``)."""
+        return [ModelCheckpoint(self.folder / "checkpoints", filename="{epoch}", save_last=True, save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False)]
 
     def _set_phase(self, epoch: int) -> None:
         """Tell the DataModule what the next epoch serves, and which role learns."""
@@ -210,46 +244,77 @@ class CoEvolution(pl.LightningModule):
     def _build_pool(self, round: int) -> None:
         """The Questioner writes questions for every training video; the Solver votes; each is kept or dropped."""
         self.data.curriculum.start_round(round)
-        kinds = self.data.curriculum.allowed_kinds(round)
-        verdicts, own, frozen = [], SignalTally(), SignalTally()
-        judges = ((self.judge(), own), (self.judge(self.solver.reference), frozen))
+        verdicts: list[Verdict] = []
+        judge, tally = self.judge(), SignalTally()
         for index, videos in enumerate(self._bar(self.data.all_videos(), f"round {round}: pool")):
-            videos = videos.to(self.device)
-            generator = self.generator("pool", round, index)
-            segments = self.questioner.segments(videos)
-            asked = self.questioner.ask(videos, segments, kinds, self.questioner.config.per_video, generator, f"{round}")
-            questions, rows = distinct(*asked.flat())
-            own.unrenderable += int((~asked.gate).sum())
-            if not questions:
-                continue
-            for number, (judge, tally) in enumerate(judges):
+            asked = self._write_questions(videos.to(self.device), round, self.generator("pool", round, index), tally)
+            if asked[0]:
                 with self.clock.stage("score"):
-                    seen = examine_questions(judge, videos, questions, rows, generator)
-                tally.add(seen, questions, rows, videos)
-                if number == 0:
-                    verdicts += judge_pool(seen, questions, rows, videos, self.rule, self.two_witnesses, round)
+                    seen = examine_questions(judge, videos, *asked, self.generator("vote", round, index), controls=False)
+                verdicts += judge_pool(seen, *asked, videos, self.rule, self.two_witnesses, round)
         self.data.pool.replace(round, verdicts)
-        self.records.signals = own.signals() | pool_signals(verdicts)
-        self.records.signals_frozen = frozen.signals()
+        self.records.pool = pool_signals(verdicts) | {"parse_failure_rate": tally.failure_rate}
         if self.trainer.is_global_zero:
-            self.records.write_pool(Path(self.trainer.default_root_dir), round, verdicts)
-            self.print(self.data.pool.summary())
-        if not any(verdict.kept for verdict in verdicts):
+            write_questions(self.folder / "questions.jsonl", round, verdicts)
+            tqdm.write(self.data.pool.summary())
+        if not self.data.training_verdicts():
             raise TevoError(
-                f"round {round}: none of {len(verdicts)} questions was kept ({self.data.pool.summary()}); give longer or more "
-                "eventful videos, or widen model.pool (agreement_low, agreement_high)"
+                f"nothing can be learnt: {self.data.pool.summary()}. Give longer or more eventful videos, or widen the bars "
+                "in model.pool (agreement_low, agreement_high, min_consensus_iou)"
             )
+
+    def _write_questions(
+        self, videos: VideoBatch, round: int, generator: torch.Generator, tally: SignalTally
+    ) -> tuple[list[Question], Tensor]:
+        """Distinct questions about a batch of videos, and the row of each one's video."""
+        with self.clock.stage("sample"):
+            segments = self.questioner.segments(videos)
+            kinds = self.data.curriculum.allowed_kinds(max(round, 1))
+            asked = self.questioner.ask(videos, segments, kinds, self.questioner.config.per_video, generator, str(round))
+        tally.unrenderable += int((~asked.gate).sum())
+        return distinct(*asked.flat())
+
+    @torch.no_grad()
+    def _signals(self, round: int) -> tuple[Signals, Signals]:
+        """The unlabelled signals on held-out videos (ALGORITHM 7): today's Solver as judge, and round 0's."""
+        tallies = []
+        for judge in (self.judge(), self.judge(self.solver.reference)):
+            tally = SignalTally()
+            for index, videos in enumerate(self._bar(self.data.heldout_batches(), f"round {round}: signals")):
+                questions, rows = self._write_questions(videos.to(self.device), round, self.generator("probe", round, index), tally)
+                if questions:
+                    with self.clock.stage("score"):
+                        seen = examine_questions(judge, videos, questions, rows, self.generator("judge", round, index))
+                    tally.add(seen, questions, rows, videos)
+            tallies.append(tally.signals())
+        return tallies[0], tallies[1]
 
     @torch.no_grad()
     def _finish_round(self, round: int) -> None:
         """Measure a round, write what it left, keep its models."""
-        folder = Path(self.trainer.default_root_dir)
-        rows = [row for batch in self._bar(self.data.val_batches(), f"round {round}: measuring") for row in self.answer_batch(batch)]
-        self.records.measure(round, rows, self.data.val_questions, self.data.pool, self.clock.take())
+        rows = [row for batch in self._bar(self.data.val_batches(), f"round {round}: answers") for row in self.answer_batch(batch)]
+        questions = self.data.val_questions
+        if round == 0 and questions:
+            self.records.note_controls(rows, questions)
+        trained, frozen = self._signals(round)
+        pool = self.records.pool if round else Signals()
+        seconds = self.clock.take() | ({} if round else self.data.seconds)
+        self.records.add(RoundResult(round, measured(rows, questions), trained | pool, frozen, seconds))
         if self.trainer.is_global_zero:
-            self.records.write(folder, self.data, rows, round)
-            self.records.save_models(folder, round, self)
-            self.print(self.records.line())
+            self.records.write(self.folder)
+            write_rows(self.folder / "predictions.jsonl", rows)
+            self.data.write_bad_videos(self.folder)
+            self._save_models(round)
+            tqdm.write(self.records.line())
+
+    def _save_models(self, round: int) -> None:
+        """Write both roles under ``hf/round-N`` for :func:`tevo.load`."""
+        alignment = {name: tensor for name, tensor in self.backbone.state_dict().items() if name in self._aligned}
+        card = {"round": round, **self.records.rounds[-1].metrics}
+        release = Release(self.backbone, alignment, self.data.store.plan, self.questioner.phrases, card)
+        place = self.folder / "hf" / f"round-{round}"
+        save_solver(place / "solver", self.solver, release)
+        save_questioner(place / "questioner", self.questioner, release)
 
     def answer_batch(self, batch: QuestionBatch) -> list[dict[str, Any]]:
         """Rows of ``predictions.jsonl`` for a batch of questions."""
@@ -266,11 +331,12 @@ class CoEvolution(pl.LightningModule):
 
     def validation_step(self, batch: QuestionBatch, batch_idx: int) -> None:
         """Collect answers; measured at the end of the epoch."""
-        self.records.collected += self.answer_batch(batch)
+        self._collected += self.answer_batch(batch)
 
     def on_validation_epoch_end(self) -> None:
         """Metrics of the annotated questions."""
-        self.log_dict(self.records.score(self.data.val_questions))
+        self.log_dict(measured(self._collected, self.data.val_questions))
+        self._collected = []
 
     def test_step(self, batch: QuestionBatch, batch_idx: int) -> None:
         """As validation."""

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from tevo.backbones.base import TextEncoder
 from tevo.data.datasets import VideoBatch
+from tevo.heads.evidence import Evidence, VideoState
 from tevo.heads.policy import GroundedPolicy
 from tevo.heads.queries import Queries
 from tevo.objectives.consensus import Consensus, pseudo_labels
-from tevo.structures import VideoTokens
+from tevo.structures import Rollouts, VideoTokens
 from tevo.video.interventions import keep_spans, mask_spans, no_video, random_span
 
 CONTROL_SAMPLES = 4  # span samples a control pass averages the answer over
@@ -87,58 +88,77 @@ class Judge:
             evidence: the asker's spans, seconds, padded.
             evidence_mask: True where a span is valid.
             generator: of the samples.
-            controls: False leaves out the interventions (their scores are zero): the pool's vote alone.
+            controls: False leaves out the two dear ones (shuffled, evidence removed), whose scores are then NaN; no
+                video, evidence alone and a random span alone look at so few tokens that they cost next to nothing.
         """
         was_training = self.policy.training
         self.policy.eval()
-        votes = self._vote(videos, queries, generator)
-        consensus = pseudo_labels(*votes, queries.is_when)
-        with_video = self._score(videos.tokens, queries, consensus, generator, shared=True)
-        zero = torch.zeros_like(with_video)
-        scores = {name: zero for name in ("without_video", "shuffled", "masked", "key", "random")}
+        seen = [self._look(videos, queries, share, generator) for share in self._shares()]
+        votes = [torch.cat(part, 1) for part in zip(*((v.answers, v.spans, v.span_mask) for _, _, v in seen), strict=True)]
+        consensus = pseudo_labels(votes[0], queries.option_mask.sum(-1), votes[1], votes[2], queries.is_when)
+        views = [self._score(state, queries, consensus, generator, found) for state, found, _ in seen]
+        own = replace(queries, rows=torch.arange(len(queries), device=queries.rows.device))
+        tokens = videos.tokens.take(queries.rows)
+        elsewhere = self._elsewhere(videos, queries, evidence, evidence_mask, generator)
+        one = torch.ones_like(elsewhere[..., 0], dtype=torch.bool)
+        few = {
+            "without_video": no_video(tokens),
+            "key": keep_spans(tokens, evidence, evidence_mask),
+            "random": keep_spans(tokens, elsewhere, one),
+        }
+        scores = {name: self._score(self._watch(compact(part)), own, consensus, generator) for name, part in few.items()}
+        unknown = torch.full_like(views[0], torch.nan)
+        scores |= {"shuffled": unknown, "masked": unknown}
         if controls:
-            own = videos.tokens.take(queries.rows)
-            whole = (videos.end_s - videos.start_s)[queries.rows]
-            length = ((evidence[..., 1] - evidence[..., 0]) * evidence_mask).sum(-1)
-            starts = videos.start_s[queries.rows]
-            elsewhere = random_span(whole, length, generator, (evidence, evidence_mask), starts)[:, None]
-            one = torch.ones_like(elsewhere[..., 0], dtype=torch.bool)
-            scores = {
-                "without_video": self._score(no_video(own), queries, consensus, generator),
-                "shuffled": self._score(videos.shuffled, queries, consensus, generator, shared=True),
-                "masked": self._score(mask_spans(own, evidence, evidence_mask), queries, consensus, generator),
-                "key": self._score(keep_spans(own, evidence, evidence_mask), queries, consensus, generator),
-                "random": self._score(keep_spans(own, elsewhere, one), queries, consensus, generator),
-            }
+            scores["shuffled"] = self._score(self._watch(videos.shuffled), queries, consensus, generator)
+            hidden = self._watch(mask_spans(tokens, evidence, evidence_mask))
+            scores["masked"] = self._score(hidden, own, consensus, generator)
         self.policy.train(was_training)
-        answers, _, spans, span_mask = votes
-        return Examination(consensus, answers, spans, span_mask, with_video, **scores)
+        return Examination(consensus, *votes, with_video=torch.stack(views).mean(0), **scores)
 
-    def _vote(self, videos: VideoBatch, queries: Queries, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """M answers a question, shared out over the views: answers, option counts, spans, their mask."""
-        shares = [self.num_votes // self.views + (view < self.num_votes % self.views) for view in range(self.views)]
-        parts = []
-        for share in shares:
-            tokens = jitter(videos.tokens, self.view_jitter, generator)
-            state = self.policy.watch(tokens, self.encoder.project(tokens.values))
-            parts.append(self.policy.rollout(state, queries, share, generator).rollouts)
-        answers = torch.cat([part.answers for part in parts], 1)
-        spans = torch.cat([part.spans for part in parts], 1)
-        mask = torch.cat([part.span_mask for part in parts], 1)
-        return answers, queries.option_mask.sum(-1), spans, mask
+    def _shares(self) -> list[int]:
+        """Votes of each view."""
+        return [self.num_votes // self.views + (view < self.num_votes % self.views) for view in range(self.views)]
+
+    def _watch(self, tokens: VideoTokens) -> VideoState:
+        return self.policy.watch(tokens, self.encoder.project(tokens.values))
+
+    def _look(
+        self, videos: VideoBatch, queries: Queries, votes: int, generator: torch.Generator
+    ) -> tuple[VideoState, Evidence, Rollouts]:
+        """One view of the videos, what the policy finds in it, and its votes."""
+        state = self._watch(jitter(videos.tokens, self.view_jitter, generator))
+        found = self.policy.evidence(state, queries)
+        return state, found, self.policy.rollout(state, queries, votes, generator, evidence=found).rollouts
+
+    @staticmethod
+    def _elsewhere(
+        videos: VideoBatch, queries: Queries, evidence: Tensor, evidence_mask: Tensor, generator: torch.Generator
+    ) -> Float[Tensor, "question 1 2"]:
+        """A random span as long as the evidence, clear of it where there is room."""
+        whole = (videos.end_s - videos.start_s)[queries.rows]
+        length = ((evidence[..., 1] - evidence[..., 0]) * evidence_mask).sum(-1)
+        return random_span(whole, length, generator, (evidence, evidence_mask), videos.start_s[queries.rows])[:, None]
 
     def _score(
-        self, tokens: VideoTokens, queries: Queries, consensus: Consensus, generator: torch.Generator, shared: bool = False
+        self,
+        state: VideoState,
+        queries: Queries,
+        consensus: Consensus,
+        generator: torch.Generator,
+        found: Evidence | None = None,
     ) -> Float[Tensor, "question"]:
-        """Probability of the majority answer; of a span near the consensus for *when* questions.
-
-        ``shared``: the tokens are the batch's, one row a video; otherwise one row a question.
-        """
-        if not shared:
-            queries = replace(queries, rows=torch.arange(len(queries), device=queries.rows.device))
-        state = self.policy.watch(tokens, self.encoder.project(tokens.values))
-        evidence = self.policy.evidence(state, queries)
-        probs = self.policy.answer_probs(state, queries, CONTROL_SAMPLES, generator, evidence)
+        """Probability of the majority answer; of a span near the consensus for *when* questions."""
+        found = self.policy.evidence(state, queries) if found is None else found
+        probs = self.policy.answer_probs(state, queries, CONTROL_SAMPLES, generator, found)
         answered = probs.gather(-1, consensus.answer.clamp(min=0)[:, None])[:, 0] * (consensus.answer >= 0)
-        placed = self.policy.span_probs(state, queries, consensus.spans[:, 0], evidence=evidence)
+        placed = self.policy.span_probs(state, queries, consensus.spans[:, 0], evidence=found)
         return torch.where(queries.is_when, placed, answered)
+
+
+def compact(tokens: VideoTokens) -> VideoTokens:
+    """The valid tokens of each row moved to its front, and the rest cut off: what is hidden costs nothing."""
+    longest = max(1, int(tokens.mask.sum(-1).max()))
+    order = tokens.mask.to(torch.int8).sort(dim=-1, descending=True, stable=True).indices[:, :longest]
+    rows = torch.arange(len(order), device=order.device)[:, None]
+    return VideoTokens(tokens.values[rows, order], tokens.spans[rows, order], tokens.mask[rows, order])

@@ -1,5 +1,6 @@
 """Builds the pool: the Questioner writes, the Solver votes, and every question is kept or dropped by name."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def judge_pool(
                 votes=_votes(question, seen, index),
                 pseudo_answer=answer,
                 pseudo_evidence=question.evidence if question.window is not None else tuple(own),
-                signals={name: values[index] for name, values in (signals | scores).items()},
+                signals={k: v[index] for k, v in (signals | scores).items() if math.isfinite(v[index])},
                 round=round,
             )
         )
@@ -116,6 +117,11 @@ class SignalTally:
         _count(self.coverage, coverage(spans, mask, duration))
         _count(self.start, (spans[:, 0, 0] - start) / duration)
 
+    @property
+    def failure_rate(self) -> float:
+        """Share of the questions sampled that could not be put into words."""
+        return self.unrenderable / max(1, self.asked + self.unrenderable)
+
     def signals(self) -> Signals:
         """Means and histograms; what was not measured is absent."""
         if not self.asked:
@@ -127,7 +133,7 @@ class SignalTally:
             order_gap=mean["order"],
             necessity=mean["necessity"],
             specificity=mean["specificity"],
-            parse_failure_rate=self.unrenderable / (self.asked + self.unrenderable),
+            parse_failure_rate=self.failure_rate,
             agreement_hist=list(self.agreement),
             coverage_hist=list(self.coverage),
             start_hist=list(self.start),

@@ -246,7 +246,7 @@ class Questioner(pl.LightningModule):
         figures |= {
             "reward": float(total.mean()),
             "zero_variance": float(flat.float().mean()),
-            "mismatch": float(mismatch.max()) if mismatch.numel() else 0.0,
+            "mismatch": float(mismatch.detach().max()) if mismatch.numel() else 0.0,
         }
         return result.loss, figures
 

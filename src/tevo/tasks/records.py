@@ -1,14 +1,14 @@
 """What a run has measured and what it leaves on disk; all of it is in the checkpoint."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from tevo.data.pool import write_questions
 from tevo.metrics.evaluation import evaluate_rows, shrunk_control
-from tevo.metrics.results import RoundResult, RunResults, RunSpec, Signals, write_results
-from tevo.structures import Question, Verdict
+from tevo.metrics.results import RoundResult, RunResults, RunSpec, Signals, write_atomic, write_results
+from tevo.structures import Question
 
 
 @dataclass
@@ -19,6 +19,7 @@ class RunRecords:
     rounds: list[RoundResult] = field(default_factory=list)
     controls: dict[str, dict[str, float]] = field(default_factory=dict)
     alignment: dict[str, float] = field(default_factory=dict)  # figures of phase 0
+    pool: Signals = field(default_factory=lambda: Signals())  # what the last pool said of itself
 
     def add(self, result: RoundResult) -> None:
         """Note a round; one measured again replaces itself."""
@@ -71,6 +72,7 @@ class RunRecords:
             "rounds": [asdict(result) for result in self.rounds],
             "controls": self.controls,
             "alignment": self.alignment,
+            "pool": dict(self.pool),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -78,6 +80,7 @@ class RunRecords:
         self.spec = cast(RunSpec, state["spec"])
         self.rounds = [RoundResult(**row) for row in state["rounds"]]
         self.controls, self.alignment = state["controls"], state["alignment"]
+        self.pool = cast(Signals, state["pool"])
 
 
 def prefixed(metrics: dict[str, float], split: str = "test") -> dict[str, float]:
@@ -90,9 +93,6 @@ def measured(rows: Sequence[dict[str, Any]], questions: Sequence[Question]) -> d
     return prefixed(evaluate_rows(rows, questions)["overall"]) if questions else {}
 
 
-def write_pool(folder: Path, round: int, verdicts: Sequence[Verdict]) -> None:
-    """Write a round's questions, kept and dropped, to ``questions.jsonl``."""
-    write_questions(folder / "questions.jsonl", round, verdicts)
-
-
-__all__ = ["RunRecords", "Signals", "measured", "prefixed", "write_pool"]
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write JSON lines, whole or not at all."""
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -104,7 +104,7 @@ class Solver(pl.LightningModule):
         parts = {"span": likelihood + stop, "saliency": salient, "answer": answer}
         config = self.config
         total = config.span_loss * parts["span"] + config.saliency_loss * salient + config.answer_loss * answer
-        figures = {f"loss/{name}": float(part.mean()) for name, part in parts.items()}
+        figures = {f"loss/{name}": float(part.detach().mean()) for name, part in parts.items()}
         right = (options.argmax(-1) == targets.answer)[answered]
         return total.mean(), figures | {"pool_accuracy": float(right.float().mean()) if len(right) else 0.0}
 
@@ -117,9 +117,11 @@ class Solver(pl.LightningModule):
         taken = torch.zeros_like(logits.mask)
         likelihood, stop = torch.zeros_like(whole), torch.zeros_like(whole)
         number = targets.span_mask.sum(-1).clamp(min=1)
-        for slot in range(int(queries.max_spans.max())):
-            wanted = targets.span_mask[:, slot] if slot < targets.span_mask.shape[1] else torch.zeros_like(taken[:, 0])
-            reached = targets.span_mask[:, slot - 1] & (queries.max_spans > slot) if slot else wanted
+        steps = int(queries.max_spans.max())
+        target_mask = F.pad(targets.span_mask, (0, max(0, steps - targets.span_mask.shape[1])))
+        for slot in range(steps):
+            wanted = target_mask[:, slot]
+            reached = target_mask[:, slot - 1] & (queries.max_spans > slot) if slot else wanted
             rows = reached.nonzero()[:, 0]
             if not len(rows):
                 break
@@ -174,7 +176,7 @@ class Solver(pl.LightningModule):
             "reward": float(total.mean()),
             "kl": float(result.kl),
             "dead_groups": float((~gate).float().mean()),
-            "mismatch": float(mismatch.max()) if mismatch.numel() else 0.0,
+            "mismatch": float(mismatch.detach().max()) if mismatch.numel() else 0.0,
         }
 
     def rewards(
