@@ -205,7 +205,10 @@ def test_marginal_inside_equals_enumeration():
 def test_a_question_without_a_valid_token_gets_no_span():
     logits = random_logits(2, 5)
     logits.mask[1] = False
-    for drawn in (draw_spans(logits, most(logits, 3), 4, seeded()), draw_spans(logits, most(logits, 3), 4, greedy=True)):
+    for drawn in (
+        draw_spans(logits, most(logits, 3), 4, seeded()),
+        draw_spans(logits, most(logits, 3), 4, greedy=True),
+    ):
         assert drawn.mask[0, :, 0].all()
         assert not drawn.mask[1].any()
         assert not drawn.actions[1].any()
@@ -248,7 +251,9 @@ def test_padding_changes_nothing():
     def longer(part):
         return torch.nn.functional.pad(part, (0, 5))
 
-    padded = SpanLogits(*(longer(p) for p in (logits.start, logits.end, logits.inside)), logits.more, longer(logits.mask))
+    padded = SpanLogits(
+        *(longer(p) for p in (logits.start, logits.end, logits.inside)), logits.more, longer(logits.mask)
+    )
     drawn = draw_spans(logits, most(logits, 3), 7, seeded())
     again = score_spans(padded, most(logits, 3), drawn.index, drawn.mask)
     torch.testing.assert_close(again.log_probs, drawn.log_probs)

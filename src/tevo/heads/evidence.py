@@ -45,8 +45,8 @@ class HeadConfig:
             raise TevoError(f"no zero-shot span signal {self.prior!r}; set prior to one of {', '.join(PRIORS)}")
         if self.hidden % (2 * self.attention_heads):
             raise TevoError(
-                f"hidden = {self.hidden} does not give {self.attention_heads} attention heads an even width, which rotary "
-                "positions need; make hidden a multiple of twice attention_heads"
+                f"hidden = {self.hidden} does not give {self.attention_heads} attention heads an even width, which "
+                "rotary positions need; make hidden a multiple of twice attention_heads"
             )
 
 

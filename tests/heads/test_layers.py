@@ -1,0 +1,40 @@
+"""Attention over tokens placed in seconds."""
+
+import pytest
+import torch
+
+from tevo.heads.layers import TimeAttention, rotate
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_rotation_keeps_length_and_tells_only_differences_in_time():
+    q, k, times = random(1, 2, 5, 8), random(1, 2, 5, 8, seed=1), torch.tensor([[0.0, 0.4, 3.0, 11.0, 80.0]])
+    torch.testing.assert_close(rotate(q, times).norm(dim=-1), q.norm(dim=-1))
+    here = rotate(q, times) @ rotate(k, times).transpose(-1, -2)
+    later = rotate(q, times + 17.3) @ rotate(k, times + 17.3).transpose(-1, -2)
+    torch.testing.assert_close(here, later, atol=1e-4, rtol=1e-4)
+    slower = rotate(q, 2 * times) @ rotate(k, 2 * times).transpose(-1, -2)
+    assert not torch.allclose(here, slower, atol=0.1)
+
+
+@pytest.mark.parametrize("attend", [True, False])
+def test_only_valid_tokens_are_attended_to(attend):
+    layer = TimeAttention(16, 2, 0.0, attend).eval()
+    x, times = random(1, 6, 16), torch.arange(6.0)[None]
+    mask = torch.tensor([[True, True, True, True, False, False]])
+    seen = layer(x, times, mask)[:, :4]
+    torch.testing.assert_close(seen, layer(x[:, :4], times[:, :4], mask[:, :4]))
+    nearer = x.clone()
+    nearer[:, 3] = random(16, seed=5)
+    assert torch.allclose(layer(nearer, times, mask)[:, 0], seen[:, 0]) != attend
+
+
+def test_a_row_without_a_valid_token_is_finite():
+    layer = TimeAttention(16, 2, 0.0)
+    out = layer(random(2, 3, 16), torch.zeros(2, 3), torch.tensor([[True] * 3, [False] * 3]))
+    out.sum().backward()
+    assert out.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in layer.parameters())
