@@ -1,0 +1,45 @@
+"""Phrase banks: the world's own, and a user's file."""
+
+import pytest
+
+from tevo.errors import TevoError
+from tevo.prompts.phrases import COUNTS, DURATIONS, FAMILY_OF, load_phrases, world_phrases
+
+
+def test_the_bank_of_the_world_says_every_thing_once():
+    bank = world_phrases()
+    assert load_phrases("world") == bank
+    assert len(set(bank)) == len(bank)
+    assert all(phrase.split(" ", 3)[3] in FAMILY_OF for phrase in bank)
+    assert "the red circle turns red" not in bank
+    assert "the red circle spins" not in bank  # nobody could see it
+    assert "the red square spins" in bank
+    assert not set(COUNTS) & set(DURATIONS)
+
+
+def test_a_file_replaces_the_bank(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text(
+        "# kitchen\na man cuts bread\n\n  a woman pours tea  # often\na dog barks\na man cuts bread\na cat jumps\n"
+    )
+    assert load_phrases(str(path)) == ("a man cuts bread", "a woman pours tea", "a dog barks", "a cat jumps")
+
+
+def test_too_few_clauses_are_refused(tmp_path):
+    path = tmp_path / "few.txt"
+    path.write_text("a dog barks\na dog barks\n# a cat jumps\na cow moos\n")
+    with pytest.raises(TevoError, match=r"few\.txt holds 2 distinct clauses.*at least 4"):
+        load_phrases(str(path))
+
+
+@pytest.mark.parametrize("source", ["kitchen", "."])
+def test_an_unknown_bank_is_named(source):
+    with pytest.raises(TevoError, match=r"no phrase bank .*'world' or a text file"):
+        load_phrases(source)
+
+
+def test_a_bank_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "bank.bin"
+    path.write_bytes(b"\xff\xfe\x00\x81" * 9)
+    with pytest.raises(TevoError, match=r"bank\.bin is not UTF-8 text"):
+        load_phrases(str(path))
