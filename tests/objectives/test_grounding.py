@@ -115,8 +115,8 @@ def test_answer_loss_equals_a_loop_and_leaves_questions_without_answer_alone():
     for q, right in ((0, 1), (1, 3)):
         row = logits[q].tolist()
         wanted = math.log(sum(math.exp(value) for value in row)) - row[right]
-        assert float(loss[q]) == pytest.approx(wanted, abs=1e-5)
+        assert loss[q].item() == pytest.approx(wanted, abs=1e-5)
     loss.sum().backward()
-    assert float(loss[2]) == 0.0
+    assert loss[2].item() == 0.0
     assert not logits.grad[2].any()
     assert logits.grad.isfinite().all()
