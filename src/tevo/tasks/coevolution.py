@@ -44,7 +44,10 @@ class CoEvolution(pl.LightningModule):
 
     Args:
         backbone: a registered name (``tevo list`` shows them) or a backbone class with its arguments.
-        schedule: rounds, and epochs of each phase.
+        rounds: of one Questioner phase and one Solver phase each; later rounds plateau or fall (EV, EG, RZ, VZ).
+        questioner_epochs: passes of the Questioner over the videos a round; 0 leaves it as it begins.
+        pseudo_label_epochs: passes of the Solver over the pool a round, by likelihood of the pseudo-labels.
+        grpo_epochs: passes of the Solver over the pool a round after those, by GRPO at its lower rate.
         questioner: how questions are made and rewarded.
         solver: how the Solver learns.
         pool: which questions are kept.
@@ -61,8 +64,11 @@ class CoEvolution(pl.LightningModule):
     def __init__(
         self,
         backbone: Backbone | str = "clip_tiny",
-        schedule: Schedule = Schedule(),  # noqa: B008 - frozen
-        questioner: QuestionerConfig = QuestionerConfig(),  # noqa: B008
+        rounds: int = 3,
+        questioner_epochs: int = 1,
+        pseudo_label_epochs: int = 3,
+        grpo_epochs: int = 1,
+        questioner: QuestionerConfig = QuestionerConfig(),  # noqa: B008 - frozen
         solver: SolverConfig = SolverConfig(),  # noqa: B008
         pool: PoolRule = PoolRule(),  # noqa: B008
         votes: int = 10,
@@ -80,7 +86,8 @@ class CoEvolution(pl.LightningModule):
             )
         self.backbone.eval()
         self.encoder = cast(TextEncoder, self.backbone)
-        self.schedule, self.rule, self.two_witnesses, self.early_stop = schedule, pool, two_witnesses, early_stop
+        self.schedule = Schedule(rounds, questioner_epochs, pseudo_label_epochs, grpo_epochs)
+        self.rule, self.two_witnesses, self.early_stop = pool, two_witnesses, early_stop
         self.votes, self.views, self.seed = votes, views, seed
         joint = self.encoder.encode_text(["a video"]).shape[-1]
         torch.manual_seed(seed)  # the heads' first weights are a function of the seed, whoever builds them
@@ -122,7 +129,7 @@ class CoEvolution(pl.LightningModule):
         if stage == "fit":
             self._describe_run()
             self.trainer.fit_loop.max_epochs = self.schedule.num_epochs
-            self._set_phase(self.trainer.current_epoch)
+            self._set_phase(0)
 
     def _describe_run(self) -> None:
         """What was run, for ``metrics.json``."""
@@ -150,13 +157,11 @@ class CoEvolution(pl.LightningModule):
         return [ModelCheckpoint(self.folder / "checkpoints", filename="{epoch}", save_last=True, save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False)]
 
     def _set_phase(self, epoch: int) -> None:
-        """Tell the DataModule what the next epoch serves, and which role learns."""
+        """Tell the DataModule what the next epoch serves."""
         if epoch >= self.schedule.num_epochs:
             return
         phase = self.schedule.phase(epoch)
         self.data.set_phase(phase.name, phase.round, phase.epoch, phase.num_epochs)
-        self.questioner.asker.requires_grad_(phase.name == "questioner")
-        self.solver.policy.requires_grad_(phase.name == "solver")
 
     @property
     def phase(self) -> Phase:
@@ -177,6 +182,11 @@ class CoEvolution(pl.LightningModule):
             self._finish_round(0)
         if self.schedule.questioner_epochs == 0 and self.data.pool.round == 0:
             self._build_pool(1)
+
+    def on_train_epoch_start(self) -> None:
+        """One role learns, the other is frozen; both require grad only while DDP wraps them."""
+        self.questioner.asker.requires_grad_(self.phase.name == "questioner")
+        self.solver.policy.requires_grad_(self.phase.name == "solver")
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Every step draws from its own place in the run, and takes its phase's learning rate."""

@@ -34,9 +34,10 @@ class Part:
     duration_s: tuple[float, float]  # of the whole video; a clip is as long as its event
     fps: tuple[float, ...]
     questions: int = 0  # a video
+    things: tuple[int, int] = (5, 6)  # objects in view
 
 
-CLIPS = Part("clips", "clips", (0.0, 0.0), (8.0,))
+CLIPS = Part("clips", "clips", (0.0, 0.0), (8.0,), things=(1, 5))
 TRAIN = Part("train", "seen", (20.0, 90.0), (8.0,))
 TEST = Part("test", "seen", (20.0, 90.0), (8.0,), questions=6)
 OOD = Part("ood", "ood", (30.0, 110.0), (6.0, 10.0, 12.5), questions=6)
@@ -59,7 +60,7 @@ def make_scene(part: Part, seed: int, index: int) -> tuple[Scene, random.Random]
             duration, lead = rng.uniform(*part.duration_s), 1.0
             num_events = max(4, min(9, round(duration / 13) + rng.randint(1, 2)))
             lengths = [rng.uniform(*EVENT_S) for _ in range(num_events)]
-        scene = plan_scene(rng, part.share, duration, fps, lengths, lead)
+        scene = plan_scene(rng, part.share, duration, fps, lengths, lead, part.things)
         if scene is not None and (part == CLIPS or len({event.phrase for event in scene.events}) >= 4):
             return scene, rng
 

@@ -202,7 +202,13 @@ class _Stage:
 
 
 def plan_scene(
-    rng: random.Random, share: Share, duration_s: float, fps: float, lengths_s: list[float], lead_s: float = 1.0
+    rng: random.Random,
+    share: Share,
+    duration_s: float,
+    fps: float,
+    lengths_s: list[float],
+    lead_s: float = 1.0,
+    things: tuple[int, int] = (5, 6),
 ) -> Scene | None:
     """A scene with one event a length, whose clauses all belong to a share, or None where the draw had no way on.
 
@@ -212,9 +218,10 @@ def plan_scene(
         duration_s: length of the video in seconds.
         fps: frames a second.
         lengths_s: of the events in seconds, one after the other, with gaps of at least ``lead_s`` between them.
+        things: least and greatest number of objects.
         lead_s: seconds of rest before the first and after the last event, and the least gap.
     """
-    stage = _Stage(rng, round(duration_s * fps), fps, num_things=rng.randint(5, 6))
+    stage = _Stage(rng, round(duration_s * fps), fps, num_things=rng.randint(*things))
     slack = duration_s - sum(lengths_s) - lead_s * (len(lengths_s) + 1)
     if slack < 0:
         return None
