@@ -188,7 +188,7 @@ def fit_run(bench: Bench, variant: str, seed: int) -> Path:
         alone = QuestionerWeights(dependency=0.0, order=0.0, evidence=0.0)
         questioner = replace(questioner, rewards=alone)
         solver = replace(solver, rewards=SolverWeights(alpha=0.0, zeta=0.0), span_loss=0.0, saliency_loss=0.0)
-        options = {"two_witnesses": False}
+        options = {"witness": "solver"}
     model = CoEvolution(bench.backbone, questioner=questioner, solver=solver, seed=seed, **options)
     data = VideoQuestions(
         str(bench.world / "train"), str(bench.world / "test" / "annotations.jsonl"), cache_dir=str(bench.cache), seed=seed,

@@ -5,11 +5,12 @@ never a span) and writes ``src/tevo/weights/{clip_tiny,videomae_tiny}.safetensor
 
     tevo world runs/world --size full --seed 0
     python scripts/pretrain_tiny.py clip runs/world/clips --steps 5000
-    python scripts/pretrain_tiny.py videomae runs/world/clips --steps 4000
+    python scripts/pretrain_tiny.py videomae runs/world/clips --steps 2500
 
 ``clip``: a clip is described by what its end shows and its beginning does not, plus what is seen only in between
 (:func:`describe`, the same reading that the Questioner gives a segment); cross-entropy against the captions.
-``videomae``: two-second windows, caption classes from the pooled tokens, as VideoMAE is fine-tuned on action labels.
+``videomae``: two-second windows; tokens predict the embeddings that clip_tiny gives the same frames, pooled tokens the
+caption's noun and verb.
 """
 
 import argparse
@@ -26,7 +27,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from tevo.backbones.clip import ClipBackbone
-from tevo.backbones.tiny import CLIP_TINY, VIDEOMAE_TINY, WEIGHTS, save_tiny
+from tevo.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD
+from tevo.backbones.tiny import CLIP_TINY, VIDEOMAE_TINY, WEIGHTS, load_tiny, save_tiny
 from tevo.prompts.grammar import LEVELS, Ask, render
 from tevo.prompts.phrases import COUNTS, DURATIONS, world_phrases
 from tevo.structures import Span
@@ -174,49 +176,84 @@ class ClipTrainer(Trainer):
 
 
 class VideoMaeTrainer(Trainer):
-    """VideoMAE on captions as classes: the pooled tokens of a two-second window, the head is thrown away."""
+    """VideoMAE by a teacher and by labels: its tokens predict CLIP's embeddings of the same frames (as UMT and
+    InternVideo's encoders are taught), and its pooled tokens the noun and the verb of the caption (as VideoMAE is
+    fine-tuned on actions). Both linear heads are thrown away; phase 0 of a run fits its own."""
 
     def __init__(self, clips: list[Tensor], captions: list[str], args: argparse.Namespace) -> None:
         super().__init__(clips, captions, args)
         from transformers import VideoMAEConfig, VideoMAEModel
 
         self.model = VideoMAEModel(VideoMAEConfig(**VIDEOMAE_TINY))
-        words = sorted({word for name in self.names for word in (" ".join(name.split(" ", 3)[1:3]), name.split(" ", 3)[3])})
-        self.words = {word: index for index, word in enumerate(words)}
-        self.head = nn.Linear(VIDEOMAE_TINY["hidden_size"], len(self.names))
-        self.mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None] * 255
-        self.std = torch.tensor([0.229, 0.224, 0.225])[:, None, None] * 255
+        dim, self.clip_frames = VIDEOMAE_TINY["hidden_size"], VIDEOMAE_TINY["num_frames"]
+        self.nouns, self.verbs = sorted(set(map(noun, captions))), sorted(set(map(verb, captions)))
+        self.teach, self.label = nn.Linear(dim, CLIP_TINY["embed_dim"]), nn.Linear(dim, len(self.nouns) + len(self.verbs))
+        self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None] * 255
+        self.std = torch.tensor(IMAGENET_STD)[:, None, None] * 255
+        teacher = ClipBackbone(CLIP_TINY)
+        load_tiny(teacher.model, args.out / "clip_tiny.safetensors")
+        self.goals = [
+            teacher.encode_video(clip[None], torch.arange(len(clip))[None] / FPS).values[0]
+            for clip in tqdm(clips, desc="teacher", mininterval=5)
+        ]
 
     def parameters(self) -> list[nn.Parameter]:
-        return [*self.model.parameters(), *self.head.parameters()]
+        return [*self.model.parameters(), *self.teach.parameters(), *self.label.parameters()]
 
-    def window(self, clip: Tensor, rng: random.Random) -> Tensor:
-        frames = VIDEOMAE_TINY["num_frames"]
-        start = rng.randint(0, max(0, len(clip) - frames))
-        index = [min(start + i, len(clip) - 1) for i in range(frames)]
-        return (augment(clip[index], rng) - self.mean) / self.std
+    def look(self, ids: list[int], rng: random.Random) -> tuple[Tensor, Tensor]:
+        """Tokens [clip, tubelet, dim] of a two-second window of each clip, and the teacher's view of the same frames."""
+        views, goals = [], []
+        for i in ids:
+            start = rng.randint(0, max(0, len(self.clips[i]) - self.clip_frames))
+            index = [min(start + n, len(self.clips[i]) - 1) for n in range(self.clip_frames)]
+            views.append((augment(self.clips[i][index], rng) - self.mean) / self.std)
+            goals.append(self.goals[i][index])
+        hidden = self.model(pixel_values=torch.stack(views)).last_hidden_state
+        tubelets = self.clip_frames // VIDEOMAE_TINY["tubelet_size"]
+        goal = F.normalize(torch.stack(goals).unflatten(1, (tubelets, -1)).mean(2), dim=-1)
+        return hidden.unflatten(1, (tubelets, -1)).mean(2), goal
 
-    def logits(self, ids: list[int], rng: random.Random) -> Tensor:
-        pixels = torch.stack([self.window(self.clips[i], rng) for i in ids])
-        return self.head(self.model(pixel_values=pixels).last_hidden_state.mean(1))
+    def scores(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Noun and verb logits of a window."""
+        nouns, verbs = self.label(tokens.mean(1)).split([len(self.nouns), len(self.verbs)], -1)
+        return nouns, verbs
 
     def loss(self, ids: list[int]) -> Tensor:
         self.model.train()
-        target = torch.tensor([self.names.index(self.captions[i]) for i in ids])
-        return F.cross_entropy(self.logits(ids, self.rng), target, label_smoothing=0.05)
+        tokens, goal = self.look(ids, self.rng)
+        nouns, verbs = self.scores(tokens)
+        said = [self.captions[i] for i in ids]
+        distance = 1 - F.cosine_similarity(self.teach(tokens), goal, dim=-1).mean()
+        noun_loss = F.cross_entropy(nouns, torch.tensor([self.nouns.index(noun(c)) for c in said]))
+        verb_loss = F.cross_entropy(verbs, torch.tensor([self.verbs.index(verb(c)) for c in said]))
+        return 10 * distance + 0.2 * (noun_loss + verb_loss)
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
         self.model.eval()
-        rng, right = random.Random(0), 0
+        rng, hits, near = random.Random(0), [], []
         for first in range(0, len(self.test_ids), 100):
             ids = self.test_ids[first : first + 100]
-            best = self.logits(ids, rng).argmax(-1).tolist()
-            right += sum(self.names[b] == self.captions[i] for i, b in zip(ids, best, strict=True))
-        return {"caption": round(100 * right / len(self.test_ids), 1)}
+            tokens, goal = self.look(ids, rng)
+            near.append(F.cosine_similarity(self.teach(tokens), goal, dim=-1).mean().item())
+            nouns, verbs = (part.argmax(-1).tolist() for part in self.scores(tokens))
+            said = [self.captions[i] for i in ids]
+            hits += [(self.nouns[n] == noun(c), self.verbs[v] == verb(c)) for n, v, c in zip(nouns, verbs, said, strict=True)]
+        thing, action = (100 * sum(column) / len(hits) for column in zip(*hits, strict=True))
+        return {"teacher_cosine": round(sum(near) / len(near), 3), "object": round(thing, 1), "action": round(action, 1)}
 
     def save(self) -> None:
         save_tiny(self.model, self.args.out / "videomae_tiny.safetensors")
+
+
+def noun(caption: str) -> str:
+    """``the red circle`` of ``the red circle grows``."""
+    return " ".join(caption.split()[:3])
+
+
+def verb(caption: str) -> str:
+    """``grows`` of ``the red circle grows``."""
+    return caption.split(" ", 3)[3]
 
 
 def main() -> None:

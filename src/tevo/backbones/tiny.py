@@ -24,13 +24,13 @@ CLIP_TINY: dict[str, Any] = {
 
 VIDEOMAE_TINY: dict[str, Any] = {
     "image_size": 64,
-    "patch_size": 8,
+    "patch_size": 16,
     "num_frames": 8,
     "tubelet_size": 2,
-    "hidden_size": 128,
+    "hidden_size": 160,
     "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "intermediate_size": 256,
+    "num_attention_heads": 5,
+    "intermediate_size": 320,
     "use_mean_pooling": False,  # as in the published encoders: a final layer norm
 }
 """``VideoMAEConfig`` arguments of ``videomae_tiny``."""

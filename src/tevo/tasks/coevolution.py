@@ -29,7 +29,7 @@ from tevo.structures import Question, Span, Verdict
 from tevo.tasks.alignment import changed, fit_alignment
 from tevo.tasks.clock import Stopwatch
 from tevo.tasks.judge import Examination, Judge
-from tevo.tasks.pooling import SignalTally, examine_questions, judge_pool, pool_signals
+from tevo.tasks.pooling import WITNESSES, SignalTally, examine_questions, judge_pool, pool_signals
 from tevo.tasks.questioner import Questioner, QuestionerConfig
 from tevo.tasks.folders import Release, save_questioner, save_solver
 from tevo.tasks.records import RunRecords, measured, write_rows
@@ -53,7 +53,7 @@ class CoEvolution(pl.LightningModule):
         pool: which questions are kept.
         votes: M, answers of the Solver to each question.
         views: jittered views of a video that share the votes.
-        two_witnesses: keep a question only when the Solver's majority gives the Questioner's own answer (assumed).
+        witness: who vouches for a pseudo-label: solver (the papers), both, or questioner (assumed).
         early_stop: end the run when the unlabelled signal falls below that of an earlier round (assumed rule).
         seed: of every draw; the run is a function of it.
 
@@ -73,7 +73,7 @@ class CoEvolution(pl.LightningModule):
         pool: PoolRule = PoolRule(),  # noqa: B008
         votes: int = 10,
         views: int = 2,
-        two_witnesses: bool = True,
+        witness: str = "questioner",
         early_stop: bool = False,
         seed: int = 0,
     ) -> None:
@@ -87,7 +87,9 @@ class CoEvolution(pl.LightningModule):
         self.backbone.eval()
         self.encoder = cast(TextEncoder, self.backbone)
         self.schedule = Schedule(rounds, questioner_epochs, pseudo_label_epochs, grpo_epochs)
-        self.rule, self.two_witnesses, self.early_stop = pool, two_witnesses, early_stop
+        if witness not in WITNESSES:
+            raise TevoError(f"model.witness must be one of {', '.join(WITNESSES)}, got {witness!r}")
+        self.rule, self.witness, self.early_stop = pool, witness, early_stop
         self.votes, self.views, self.seed = votes, views, seed
         joint = self.encoder.encode_text(["a video"]).shape[-1]
         torch.manual_seed(seed)  # the heads' first weights are a function of the seed, whoever builds them
@@ -261,7 +263,7 @@ class CoEvolution(pl.LightningModule):
             if asked[0]:
                 with self.clock.stage("score"):
                     seen = examine_questions(judge, videos, *asked, self.generator("vote", round, index), controls=False)
-                verdicts += judge_pool(seen, *asked, videos, self.rule, self.two_witnesses, round)
+                verdicts += judge_pool(seen, *asked, videos, self.rule, self.witness, round)
         self.data.pool.replace(round, verdicts)
         self.records.pool = pool_signals(verdicts) | {"parse_failure_rate": tally.failure_rate}
         if self.trainer.is_global_zero:

@@ -18,6 +18,12 @@ from tevo.structures import Question, Span, Verdict
 from tevo.tasks.judge import Examination, Judge
 
 DIFFERENT = "answers differ"
+WITNESSES = ("solver", "both", "questioner")
+"""Who vouches for a pseudo-label. ``solver``: the majority's answer, whatever the Questioner thinks (VZ, EV). ``both``: the
+same, when it is the Questioner's own answer too. ``questioner`` (assumed; window view only): the Questioner's answer and
+span, which the Solver did not make itself, when the share of votes that give it lies in the agreement band. The majority of
+a Solver that cannot yet do a kind of question is noise, and its span lies elsewhere: the other two rules drop just what it
+should learn."""
 
 
 def examine_questions(
@@ -31,7 +37,7 @@ def examine_questions(
 
 
 def judge_pool(
-    seen: Examination, questions: Sequence[Question], rows: Tensor, videos: VideoBatch, rule: PoolRule, two_witnesses: bool, round: int
+    seen: Examination, questions: Sequence[Question], rows: Tensor, videos: VideoBatch, rule: PoolRule, witness: str, round: int
 ) -> list[Verdict]:
     """The verdict on each question (ALGORITHM 4).
 
@@ -41,33 +47,24 @@ def judge_pool(
         rows: row of each question's video.
         videos: the batch.
         rule: the bars.
-        two_witnesses: keep a question only when the Solver's majority gives the Questioner's own answer (assumed: the
-            Solver alone is circular; the two look at different things).
+        witness: whose answer and span are the label, see :data:`WITNESSES`.
         round: from 1.
     """
     vote = seen.consensus
-    spans, mask = (part.to(vote.spans.device) for part in pad_spans([question.evidence for question in questions]))
-    windows = [q.window or q.evidence[0] for q in questions]
-    window, whole = (part.to(vote.spans.device) for part in pad_spans([(w,) for w in windows]))
-    rows = rows.to(vote.spans.device)
-    codes = drop_reasons(
-        vote,
-        coverage(vote.spans, vote.span_mask, (videos.end_s - videos.start_s)[rows]),
-        torch.tensor([q.window is not None for q in questions], device=rows.device),
-        set_iop(vote.spans, vote.span_mask, window, whole) > 0,
-        set_iou(vote.spans, vote.span_mask, spans, mask),
-        rule,
-    ).tolist()
-    signals = {name: values.tolist() for name, values in seen.signals().items()}
-    scores = {"score_with": seen.with_video.tolist(), "score_without": seen.without_video.tolist()}
+    reasons = _reasons(seen, questions, rows, videos, rule)
+    share = own_share(seen, questions)
+    scores = {"score_with": seen.with_video, "score_without": seen.without_video, "own_share": share} | seen.signals()
+    signals = {name: values.tolist() for name, values in scores.items()}
     verdicts = []
     for index, question in enumerate(questions):
-        own = [Span(a, b) for (a, b), real in zip(vote.spans[index].tolist(), vote.span_mask[index].tolist(), strict=True) if real]
         chosen = int(vote.answer[index])
-        answer = question.options[chosen] if 0 <= chosen < len(question.options) else ""
-        reason = DROP_REASONS[codes[index]] if codes[index] != KEPT else ""
-        if not reason and two_witnesses and question.options and answer != question.answer:
+        answer, reason = question.options[chosen] if 0 <= chosen < len(question.options) else "", reasons[index]
+        if witness == "both" and not reason and question.options and answer != question.answer:
             reason = DIFFERENT
+        if witness == "questioner" and question.window is not None:
+            answer, reason = question.answer, _own_reason(signals["own_share"][index], rule)
+        spans = zip(vote.spans[index].tolist(), vote.span_mask[index].tolist(), strict=True)
+        consensus = tuple(Span(start, end) for (start, end), real in spans if real)
         verdicts.append(
             Verdict(
                 question=question,
@@ -76,12 +73,48 @@ def judge_pool(
                 agreement=float(vote.agreement[index]),
                 votes=_votes(question, seen, index),
                 pseudo_answer=answer,
-                pseudo_evidence=question.evidence if question.window is not None else tuple(own),
-                signals={k: v[index] for k, v in (signals | scores).items() if math.isfinite(v[index])},
+                pseudo_evidence=question.evidence if question.window is not None else consensus,
+                signals={name: values[index] for name, values in signals.items() if math.isfinite(values[index])},
                 round=round,
             )
         )
     return verdicts
+
+
+def _reasons(
+    seen: Examination, questions: Sequence[Question], rows: Tensor, videos: VideoBatch, rule: PoolRule
+) -> list[str]:
+    """Why the Solver's vote alone would drop each question; empty where it would not."""
+    vote, device = seen.consensus, seen.votes.device
+    rows = rows.to(device)
+    spans, mask = (part.to(device) for part in pad_spans([question.evidence for question in questions]))
+    window, whole = (part.to(device) for part in pad_spans([(q.window or q.evidence[0],) for q in questions]))
+    codes = drop_reasons(
+        vote,
+        coverage(vote.spans, vote.span_mask, (videos.end_s - videos.start_s)[rows]),
+        torch.tensor([q.window is not None for q in questions], device=device),
+        set_iop(vote.spans, vote.span_mask, window, whole) > 0,
+        set_iou(vote.spans, vote.span_mask, spans, mask),
+        rule,
+    )
+    return ["" if code == KEPT else DROP_REASONS[code] for code in codes.tolist()]
+
+
+def own_share(seen: Examination, questions: Sequence[Question]) -> Float[Tensor, "question"]:
+    """Share of the votes that give the Questioner's own answer; for *when*, that point into its window."""
+    own = [q.options.index(q.answer) if q.answer in q.options else -2 for q in questions]
+    same = seen.votes == torch.tensor(own, device=seen.votes.device)[:, None]
+    window, whole = (part.to(same.device) for part in pad_spans([(q.window or q.evidence[0],) for q in questions]))
+    into = set_iop(seen.spans, seen.span_mask, window[:, None], whole[:, None]) > 0
+    timed = torch.tensor([not q.options for q in questions], device=same.device)[:, None]
+    return torch.where(timed, into, same).float().mean(-1)
+
+
+def _own_reason(share: float, rule: PoolRule) -> str:
+    """The agreement band, read on the Questioner's own answer."""
+    if share < rule.agreement_low - 1e-6:
+        return "too hard"
+    return "too easy" if share > rule.agreement_high + 1e-6 else ""
 
 
 def _votes(question: Question, seen: Examination, index: int) -> dict[str, int]:

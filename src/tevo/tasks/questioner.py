@@ -40,7 +40,7 @@ Examine = Callable[[VideoBatch, Sequence[Question], Tensor], Examination]
 """Puts questions to the frozen Solver: (videos, questions, row of each question's video) -> examination."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: jsonargparse reads a default with vars()
 class QuestionerConfig:
     """How questions are made and rewarded."""
 
@@ -54,7 +54,8 @@ class QuestionerConfig:
     max_events: int = 12  # events a video that can be asked about
     activity_high: float = 1.0  # assumed; standard deviations of activity that an event must reach
     activity_low: float = 0.2  # assumed; standard deviations of activity below which an event ends
-    naming_scale: float = 10.0  # assumed; sharpness of the zero-shot names
+    naming_scale: float = 20.0  # assumed; sharpness of the zero-shot names
+    min_naming: float = 0.3  # assumed; least probability of the clause that names an event, else it is not asked about
     agreement_low: float = 0.3  # share of votes below which a question is too hard
     agreement_high: float = 0.8  # share of votes above which a question is too easy
     lr: float = 1e-3  # learning rate
@@ -168,6 +169,10 @@ class Questioner(pl.LightningModule):
         clause, anchor_clause = int(choices.clause[row, g]), int(choices.anchor_clause[row, g])
         if kind == "why":  # the two readings of one moment: what is asked about, and what explains it
             anchor_clause = self._second_reading(segments.names[row, target], clause)
+        names = segments.names[row].softmax(-1)
+        sure = min(float(names[target, clause]), float(names[int(choices.anchor[row, g]), anchor_clause]))
+        if kind != "why" and sure < self.config.min_naming:
+            return None
         rng = random.Random(f"{self.seed}/{name}/{tag}")
         made: Composed | None = compose(
             kind, events, target, int(choices.anchor[row, g]), self.phrases[clause], self.phrases[anchor_clause],

@@ -24,7 +24,7 @@ from tevo.structures import Question, Rollouts, VideoTokens
 from tevo.tasks.judge import jitter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: jsonargparse reads a default with vars()
 class SolverConfig:
     """How the Solver learns."""
 
