@@ -29,7 +29,7 @@ class Segments:
     names: Float[Tensor, "batch event clause"]  # zero-shot logits over the phrase bank
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: jsonargparse reads a default with vars()
 class CueWeights:
     """Weight of each of the Questioner's three cues; 0 switches one off."""
 

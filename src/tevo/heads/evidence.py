@@ -23,7 +23,7 @@ PRIORS = ("state", "change", "peak")
 NUM_CUES = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: jsonargparse reads a default with vars()
 class HeadConfig:
     """Size and parts of the heads."""
 

@@ -95,7 +95,9 @@ class Questioner(pl.LightningModule):
         super().__init__()
         self.config, self.seed = config, seed
         self.asker = Asker(joint, cue_weights=config.cues)
-        self.reference = Asker(joint, cue_weights=config.cues).requires_grad_(False)  # the zero-shot Questioner, for the KL
+        self.reference = Asker(joint, cue_weights=config.cues).requires_grad_(
+            False
+        )  # the zero-shot Questioner, for the KL
         self.reference.load_state_dict(self.asker.state_dict())
         self.phrases = load_phrases(config.phrases)
         self._encoder = (encoder,)  # in a tuple: it is frozen and owned by the co-evolution, not a submodule here
@@ -118,7 +120,9 @@ class Questioner(pl.LightningModule):
                 generator = torch.Generator().manual_seed(random.Random(f"{self.seed}/{name}").randrange(2**31))
                 found = random_events(*inputs, self.config.max_events, generator)
             else:
-                found = propose_events(*inputs, self.config.activity_high, self.config.activity_low, self.config.max_events)
+                found = propose_events(
+                    *inputs, self.config.activity_high, self.config.activity_low, self.config.max_events
+                )
             self._found[name] = found
         return self._found[name]
 
@@ -144,7 +148,13 @@ class Questioner(pl.LightningModule):
         )  # fmt: skip
 
     def ask(
-        self, videos: VideoBatch, segments: Segments, kinds: tuple[str, ...], group: int, generator: torch.Generator, tag: str
+        self,
+        videos: VideoBatch,
+        segments: Segments,
+        kinds: tuple[str, ...],
+        group: int,
+        generator: torch.Generator,
+        tag: str,
     ) -> Asked:
         """Sample ``group`` questions a video among the kinds allowed; ``tag`` makes their ids unique."""
         choices = self.asker.choose(segments, self.bank, kinds, group, generator)
@@ -199,7 +209,9 @@ class Questioner(pl.LightningModule):
         near = (self.bank @ self.bank[clause]).topk(min(13, len(self.phrases))).indices.tolist()
         return [self.phrases[index] for index in near if index != clause]
 
-    def reward(self, asked: Asked, segments: Segments, videos: VideoBatch, examine: Examine) -> tuple[Tensor, dict[str, Tensor]]:
+    def reward(
+        self, asked: Asked, segments: Segments, videos: VideoBatch, examine: Examine
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """``r_Q`` of every question [batch group] and its terms, each by itself."""
         questions, rows = asked.flat()
         gate = asked.gate.to(self.device)
@@ -222,7 +234,9 @@ class Questioner(pl.LightningModule):
             "evidence": quality,
             "in_band": in_band(seen.consensus.agreement, self.config.agreement_low, self.config.agreement_high).float(),
         }
-        terms = {name: torch.zeros(shape, device=self.device).masked_scatter(gate, values) for name, values in flat.items()}
+        terms = {
+            name: torch.zeros(shape, device=self.device).masked_scatter(gate, values) for name, values in flat.items()
+        }
         batch = torch.arange(shape[0], device=self.device)[:, None]
         same = same_question(asked.choices.kind, asked.choices.clause, segments.spans[batch, asked.choices.target])
         terms["repetition"] = repetition(same)

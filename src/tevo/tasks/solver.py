@@ -19,7 +19,14 @@ from tevo.heads.spans import NEVER, SpanLogits, log_mass, pair_logits
 from tevo.objectives.credit import advantages, outcome_gate
 from tevo.objectives.grounding import answer_loss, saliency_loss, span_likelihood_loss
 from tevo.objectives.policy import grpo_loss
-from tevo.objectives.rewards import SolverWeights, alignment_reward, answer_reward, solver_reward, when_reward, zoom_reward
+from tevo.objectives.rewards import (
+    SolverWeights,
+    alignment_reward,
+    answer_reward,
+    solver_reward,
+    when_reward,
+    zoom_reward,
+)
 from tevo.structures import Question, Rollouts, VideoTokens
 from tevo.tasks.judge import jitter
 
@@ -137,7 +144,9 @@ class Solver(pl.LightningModule):
                 loss = span_likelihood_loss(pairs[hit], token_spans[rows[hit]], goal)
                 likelihood = likelihood.index_add(0, rows[hit], loss / number[rows[hit]])
                 at = token_spans[rows[hit]]
-                taken = taken.index_put((rows[hit],), taken[rows[hit]] | ((at[..., 1] > goal[:, :1]) & (at[..., 0] < goal[:, 1:])))
+                taken = taken.index_put(
+                    (rows[hit],), taken[rows[hit]] | ((at[..., 1] > goal[:, :1]) & (at[..., 0] < goal[:, 1:]))
+                )
         return likelihood, stop
 
     def policy_loss(
@@ -169,7 +178,9 @@ class Solver(pl.LightningModule):
         )  # fmt: skip
         mask = again.mask & kept[:, None, None]
         result = grpo_loss(again.log_probs, None, reference.log_probs, credit, mask, beta=self.config.kl)
-        total = solver_reward(terms["answer"], terms["iou"], terms["zoom"], terms["format"], self.config.rewards, queries.is_when)
+        total = solver_reward(
+            terms["answer"], terms["iou"], terms["zoom"], terms["format"], self.config.rewards, queries.is_when
+        )
         mismatch = (again.log_probs - sampled.rollouts.log_probs)[again.mask].abs()
         figures = {f"reward/{name}": float(value.mean()) for name, value in terms.items()}
         return result.loss, figures | {
