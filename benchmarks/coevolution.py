@@ -61,8 +61,14 @@ def save_cell(path: Path, bench: Bench, variant: str, seed: int) -> None:
     made = make_cell(bench, variant, seed)
     scores = {split: dict(evaluate_rows(made["rows"][split], bench.questions(split))) for split in SPLITS}
     if variant == "zero_shot":
-        scores |= {f"{split}/shrunk": dict(shrunk_control(made["rows"][split], bench.questions(split))[1]) for split in SPLITS}
-    cell = {"seconds": round(time.perf_counter() - began, 1), "scores": scores, **{k: v for k, v in made.items() if k != "rows"}}
+        scores |= {
+            f"{split}/shrunk": dict(shrunk_control(made["rows"][split], bench.questions(split))[1]) for split in SPLITS
+        }
+    cell = {
+        "seconds": round(time.perf_counter() - began, 1),
+        "scores": scores,
+        **{k: v for k, v in made.items() if k != "rows"},
+    }
     part = path.with_suffix(".part")
     part.write_text(json.dumps(cell))
     part.replace(path)
@@ -116,7 +122,9 @@ def show(table: dict[str, Any]) -> None:
                 low, high = means["zero_shot"][metric], means["supervised"][metric]
                 for variant in ("full", "difficulty_only"):
                     if variant in means and high != low:
-                        print(f"  gap closed on {metric} by {variant}: {100 * (means[variant][metric] - low) / (high - low):.0f} %")
+                        print(
+                            f"  gap closed on {metric} by {variant}: {100 * (means[variant][metric] - low) / (high - low):.0f} %"
+                        )
 
 
 def main() -> None:
@@ -127,7 +135,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True, help="the table to write")
     parser.add_argument("--resume", action="store_true", help="keep the cells that are there")
     parser.add_argument("--world", type=Path, default=Path("runs/world"), help="folder of `tevo world`")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="folder of the index and of the features")
+    parser.add_argument(
+        "--cache", type=Path, default=Path("runs/cache"), help="folder of the index and of the features"
+    )
     parser.add_argument("--cells", nargs="+", default=list(CELLS), help="variants to make")
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -34,7 +34,13 @@ def prior_rows(bench: Bench, split: str, variant: str, seed: int) -> list[dict[s
                 "random_span": lambda: random_span(length, fraction, generator, start),
                 "whole_video": lambda: whole_video(length, start),
             }[variant]()
-            made.append({"qid": question.id, "pred_relevant_windows": [[s.start_s, s.end_s, 1.0] for s in spans], "pred_answer": ""})
+            made.append(
+                {
+                    "qid": question.id,
+                    "pred_relevant_windows": [[s.start_s, s.end_s, 1.0] for s in spans],
+                    "pred_answer": "",
+                }
+            )
         return made
 
     if variant != "centre_prior":
@@ -48,7 +54,14 @@ class Guess(nn.Module):
     def __init__(self, joint: int, seen: int) -> None:
         super().__init__()
         self.kind = nn.Embedding(len(KINDS), 32)
-        self.read = nn.Sequential(nn.Linear(32 + joint + seen + joint, HIDDEN), nn.GELU(), nn.Dropout(0.1), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, 1))
+        self.read = nn.Sequential(
+            nn.Linear(32 + joint + seen + joint, HIDDEN),
+            nn.GELU(),
+            nn.Dropout(0.1),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.GELU(),
+            nn.Linear(HIDDEN, 1),
+        )
 
     def forward(self, kind: Tensor, phrase: Tensor, seen: Tensor, options: Tensor) -> Tensor:
         """Scores [question, option]."""
@@ -82,7 +95,9 @@ def middle_frames(bench: Bench, split: str, questions: Sequence[Question]) -> Te
     return torch.stack(rows)
 
 
-def _fit_and_guess(bench: Bench, splits: Sequence[str], seed: int, questions: list[Question], look: Any) -> dict[str, list[dict[str, Any]]]:
+def _fit_and_guess(
+    bench: Bench, splits: Sequence[str], seed: int, questions: list[Question], look: Any
+) -> dict[str, list[dict[str, Any]]]:
     torch.manual_seed(seed)
     queries = encode_queries(questions, torch.zeros(len(questions), dtype=torch.long), bench.backbone)  # type: ignore[arg-type]
     seen = look("train", questions)
@@ -103,6 +118,10 @@ def _fit_and_guess(bench: Bench, splits: Sequence[str], seed: int, questions: li
 def _guess(bench: Bench, split: str, head: Guess, look: Any) -> list[dict[str, Any]]:
     asked = [q for q in bench.questions(split) if q.options]
     queries = encode_queries(asked, torch.zeros(len(asked), dtype=torch.long), bench.backbone)  # type: ignore[arg-type]
-    scores = head(queries.kind, queries.phrase, look(split, asked), queries.options).masked_fill(~queries.option_mask, -1e4)
+    scores = head(queries.kind, queries.phrase, look(split, asked), queries.options).masked_fill(
+        ~queries.option_mask, -1e4
+    )
     best = {q.id: q.options[int(index)] for q, index in zip(asked, scores.argmax(-1), strict=True)}
-    return [{"qid": q.id, "pred_relevant_windows": [], "pred_answer": best.get(q.id, "")} for q in bench.questions(split)]
+    return [
+        {"qid": q.id, "pred_relevant_windows": [], "pred_answer": best.get(q.id, "")} for q in bench.questions(split)
+    ]

@@ -19,7 +19,6 @@ from tevo.data.datamodule import VideoQuestions
 from tevo.data.datasets import QuestionBatch
 from tevo.data.loader import Share
 from tevo.data.pool import read_verdicts
-from tevo.data.readers.annotations import read_annotations
 from tevo.data.serving import serve_questions
 from tevo.heads.evidence import HeadConfig
 from tevo.metrics.evaluation import evaluate_rows
@@ -69,7 +68,9 @@ class Bench:
     def module(self, split: str, **kwargs: Any) -> VideoQuestions:
         """A DataModule over one split's questions (none for train)."""
         annotations = None if split == "train" else str(self.world / split / "annotations.jsonl")
-        data = VideoQuestions(str(self.world / "train"), annotations, cache_dir=str(self.cache), progress=False, **kwargs)
+        data = VideoQuestions(
+            str(self.world / "train"), annotations, cache_dir=str(self.cache), progress=False, **kwargs
+        )
         data.setup("fit" if split == "train" else "validate")
         return data
 
@@ -136,7 +137,9 @@ def zero_shot_rows(bench: Bench, splits: Sequence[str]) -> tuple[dict[str, list[
     return rows, {"decoding": chosen}
 
 
-def supervised_rows(bench: Bench, splits: Sequence[str], objective: str, lr: float, seed: int) -> dict[str, list[dict[str, Any]]]:
+def supervised_rows(
+    bench: Bench, splits: Sequence[str], objective: str, lr: float, seed: int
+) -> dict[str, list[dict[str, Any]]]:
     """The same Solver on the true labels of the same videos."""
     solver = bench.solver(SolverConfig(), seed)
     if objective == "grpo":  # as in a co-evolution: likelihood first, then GRPO at a lower rate
@@ -147,7 +150,9 @@ def supervised_rows(bench: Bench, splits: Sequence[str], objective: str, lr: flo
     return {split: bench.rows(solver, split) for split in splits}
 
 
-def train(bench: Bench, solver: Solver, questions: list[Question], objective: str, lr: float, epochs: int, seed: int) -> None:
+def train(
+    bench: Bench, solver: Solver, questions: list[Question], objective: str, lr: float, epochs: int, seed: int
+) -> None:
     """Plain training of a Solver on labelled questions, with the schedule that a co-evolution uses."""
     data = bench.data("train")
     optimizer = torch.optim.AdamW(solver.policy.parameters(), lr=lr, weight_decay=0.01)
@@ -208,7 +213,12 @@ def audit_rounds(bench: Bench, run: Path) -> list[dict[str, Any]]:
     verdicts = read_verdicts(run / "questions.jsonl")
     rows = []
     for result in read_results(run).rounds:
-        row: dict[str, Any] = {"round": result.round, "metrics": result.metrics, "signals": result.signals, "seconds": result.seconds}
+        row: dict[str, Any] = {
+            "round": result.round,
+            "metrics": result.metrics,
+            "signals": result.signals,
+            "seconds": result.seconds,
+        }
         rows.append(row | audit([v for v in verdicts if v.round == result.round and v.kept], truth))
     return rows
 

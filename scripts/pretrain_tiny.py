@@ -178,7 +178,8 @@ class ClipTrainer(Trainer):
 class VideoMaeTrainer(Trainer):
     """VideoMAE by a teacher and by labels: its tokens predict CLIP's embeddings of the same frames (as UMT and
     InternVideo's encoders are taught), and its pooled tokens the noun and the verb of the caption (as VideoMAE is
-    fine-tuned on actions). Both linear heads are thrown away; phase 0 of a run fits its own."""
+    fine-tuned on actions). Both linear heads are thrown away; phase 0 of a run fits its own.
+    """
 
     def __init__(self, clips: list[Tensor], captions: list[str], args: argparse.Namespace) -> None:
         super().__init__(clips, captions, args)
@@ -187,7 +188,10 @@ class VideoMaeTrainer(Trainer):
         self.model = VideoMAEModel(VideoMAEConfig(**VIDEOMAE_TINY))
         dim, self.clip_frames = VIDEOMAE_TINY["hidden_size"], VIDEOMAE_TINY["num_frames"]
         self.nouns, self.verbs = sorted(set(map(noun, captions))), sorted(set(map(verb, captions)))
-        self.teach, self.label = nn.Linear(dim, CLIP_TINY["embed_dim"]), nn.Linear(dim, len(self.nouns) + len(self.verbs))
+        self.teach, self.label = (
+            nn.Linear(dim, CLIP_TINY["embed_dim"]),
+            nn.Linear(dim, len(self.nouns) + len(self.verbs)),
+        )
         self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None] * 255
         self.std = torch.tensor(IMAGENET_STD)[:, None, None] * 255
         teacher = ClipBackbone(CLIP_TINY)
@@ -238,9 +242,15 @@ class VideoMaeTrainer(Trainer):
             near.append(F.cosine_similarity(self.teach(tokens), goal, dim=-1).mean().item())
             nouns, verbs = (part.argmax(-1).tolist() for part in self.scores(tokens))
             said = [self.captions[i] for i in ids]
-            hits += [(self.nouns[n] == noun(c), self.verbs[v] == verb(c)) for n, v, c in zip(nouns, verbs, said, strict=True)]
+            hits += [
+                (self.nouns[n] == noun(c), self.verbs[v] == verb(c)) for n, v, c in zip(nouns, verbs, said, strict=True)
+            ]
         thing, action = (100 * sum(column) / len(hits) for column in zip(*hits, strict=True))
-        return {"teacher_cosine": round(sum(near) / len(near), 3), "object": round(thing, 1), "action": round(action, 1)}
+        return {
+            "teacher_cosine": round(sum(near) / len(near), 3),
+            "object": round(thing, 1),
+            "action": round(action, 1),
+        }
 
     def save(self) -> None:
         save_tiny(self.model, self.args.out / "videomae_tiny.safetensors")

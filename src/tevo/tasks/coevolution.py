@@ -16,22 +16,22 @@ from tqdm import tqdm
 
 from tevo.backbones.base import Backbone, TextEncoder
 from tevo.backbones.registry import build_backbone
+from tevo.data.collection import videos_folder
 from tevo.data.datamodule import VideoQuestions
 from tevo.data.datasets import PooledBatch, QuestionBatch, VideoBatch
-from tevo.data.collection import videos_folder
 from tevo.data.pool import write_questions
 from tevo.errors import TevoError
 from tevo.heads.policy import GroundedPolicy, Prediction
 from tevo.metrics.evaluation import PROTOCOL
-from tevo.objectives.consensus import PoolRule
 from tevo.metrics.results import RoundResult, RunSpec, Signals
+from tevo.objectives.consensus import PoolRule
 from tevo.structures import Question, Span, Verdict
 from tevo.tasks.alignment import changed, fit_alignment
 from tevo.tasks.clock import Stopwatch
+from tevo.tasks.folders import Release, save_questioner, save_solver
 from tevo.tasks.judge import Examination, Judge
 from tevo.tasks.pooling import WITNESSES, SignalTally, examine_questions, judge_pool, pool_signals
 from tevo.tasks.questioner import Questioner, QuestionerConfig
-from tevo.tasks.folders import Release, save_questioner, save_solver
 from tevo.tasks.records import RunRecords, measured, write_rows
 from tevo.tasks.schedule import Phase, Schedule, decayed
 from tevo.tasks.solver import Solver, SolverConfig, Targets
@@ -107,7 +107,9 @@ class CoEvolution(pl.LightningModule):
         """The run's DataModule."""
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, VideoQuestions):
-            raise TevoError("CoEvolution needs a tevo.data.VideoQuestions: trainer.fit(model, datamodule=VideoQuestions(...))")
+            raise TevoError(
+                "CoEvolution needs a tevo.data.VideoQuestions: trainer.fit(model, datamodule=VideoQuestions(...))"
+            )
         return data
 
     def judge(self, policy: GroundedPolicy | None = None) -> Judge:
@@ -156,7 +158,16 @@ class CoEvolution(pl.LightningModule):
 
     def configure_callbacks(self) -> list[pl.Callback]:
         """Checkpoints at the end of every epoch (``checkpoints/last.ckpt``)."""
-        return [ModelCheckpoint(self.folder / "checkpoints", filename="{epoch}", save_last=True, save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False)]
+        return [
+            ModelCheckpoint(
+                self.folder / "checkpoints",
+                filename="{epoch}",
+                save_last=True,
+                save_top_k=1,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+            )
+        ]
 
     def _set_phase(self, epoch: int) -> None:
         """Tell the DataModule what the next epoch serves."""
@@ -222,8 +233,12 @@ class CoEvolution(pl.LightningModule):
         self.log("loss", loss.detach(), prog_bar=True, batch_size=1)
         return loss
 
-    def _solver_step(self, batch: PooledBatch, phase: Phase, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        questions = [labelled(verdict.question, verdict.pseudo_answer, verdict.pseudo_evidence) for verdict in batch.verdicts]
+    def _solver_step(
+        self, batch: PooledBatch, phase: Phase, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
+        questions = [
+            labelled(verdict.question, verdict.pseudo_answer, verdict.pseudo_evidence) for verdict in batch.verdicts
+        ]
         queries = self.solver.queries(questions, batch.rows)
         targets = Targets.of(questions, self.device)
         if phase.objective == "pseudo_label":
@@ -262,7 +277,9 @@ class CoEvolution(pl.LightningModule):
             asked = self._write_questions(videos.to(self.device), round, self.generator("pool", round, index), tally)
             if asked[0]:
                 with self.clock.stage("score"):
-                    seen = examine_questions(judge, videos, *asked, self.generator("vote", round, index), controls=False)
+                    seen = examine_questions(
+                        judge, videos, *asked, self.generator("vote", round, index), controls=False
+                    )
                 verdicts += judge_pool(seen, *asked, videos, self.rule, self.witness, round)
         self.data.pool.replace(round, verdicts)
         self.records.pool = pool_signals(verdicts) | {"parse_failure_rate": tally.failure_rate}
@@ -282,7 +299,9 @@ class CoEvolution(pl.LightningModule):
         with self.clock.stage("sample"):
             segments = self.questioner.segments(videos)
             kinds = self.data.curriculum.allowed_kinds(max(round, 1))
-            asked = self.questioner.ask(videos, segments, kinds, self.questioner.config.per_video, generator, str(round))
+            asked = self.questioner.ask(
+                videos, segments, kinds, self.questioner.config.per_video, generator, str(round)
+            )
         tally.unrenderable += int((~asked.gate).sum())
         return distinct(*asked.flat())
 
@@ -293,7 +312,9 @@ class CoEvolution(pl.LightningModule):
         for judge in (self.judge(), self.judge(self.solver.reference)):
             tally = SignalTally()
             for index, videos in enumerate(self._bar(self.data.heldout_batches(), f"round {round}: signals")):
-                questions, rows = self._write_questions(videos.to(self.device), round, self.generator("probe", round, index), tally)
+                questions, rows = self._write_questions(
+                    videos.to(self.device), round, self.generator("probe", round, index), tally
+                )
                 if questions:
                     with self.clock.stage("score"):
                         seen = examine_questions(judge, videos, questions, rows, self.generator("judge", round, index))
@@ -304,7 +325,11 @@ class CoEvolution(pl.LightningModule):
     @torch.no_grad()
     def _finish_round(self, round: int) -> None:
         """Measure a round, write what it left, keep its models."""
-        rows = [row for batch in self._bar(self.data.val_batches(), f"round {round}: answers") for row in self.answer_batch(batch)]
+        rows = [
+            row
+            for batch in self._bar(self.data.val_batches(), f"round {round}: answers")
+            for row in self.answer_batch(batch)
+        ]
         questions = self.data.val_questions
         if round == 0 and questions:
             self.records.note_controls(rows, questions)
@@ -404,7 +429,9 @@ def prediction_row(question: Question, best: Prediction, index: int) -> dict[str
     """One row of ``predictions.jsonl``, with Moment-DETR's keys for the spans."""
     probs = best.option_probs[index, : len(question.options)].tolist()
     chosen = max(range(len(probs)), key=probs.__getitem__) if probs else -1
-    slots = zip(best.spans[index].tolist(), best.span_scores[index].tolist(), best.span_mask[index].tolist(), strict=True)
+    slots = zip(
+        best.spans[index].tolist(), best.span_scores[index].tolist(), best.span_mask[index].tolist(), strict=True
+    )
     return {
         "qid": question.id,
         "vid": question.video,

@@ -65,7 +65,12 @@ class Judge:
     """
 
     def __init__(
-        self, policy: GroundedPolicy, encoder: TextEncoder, num_votes: int = 10, views: int = 2, view_jitter: float = 0.1
+        self,
+        policy: GroundedPolicy,
+        encoder: TextEncoder,
+        num_votes: int = 10,
+        views: int = 2,
+        view_jitter: float = 0.1,
     ) -> None:
         self.policy, self.encoder = policy, encoder
         self.num_votes, self.views, self.view_jitter = num_votes, views, view_jitter
@@ -94,7 +99,9 @@ class Judge:
         was_training = self.policy.training
         self.policy.eval()
         seen = [self._look(videos, queries, share, generator) for share in self._shares()]
-        votes = [torch.cat(part, 1) for part in zip(*((v.answers, v.spans, v.span_mask) for _, _, v in seen), strict=True)]
+        votes = [
+            torch.cat(part, 1) for part in zip(*((v.answers, v.spans, v.span_mask) for _, _, v in seen), strict=True)
+        ]
         consensus = pseudo_labels(votes[0], queries.option_mask.sum(-1), votes[1], votes[2], queries.is_when)
         views = [self._score(state, queries, consensus, generator, found) for state, found, _ in seen]
         own = replace(queries, rows=torch.arange(len(queries), device=queries.rows.device))
@@ -106,7 +113,9 @@ class Judge:
             "key": keep_spans(tokens, evidence, evidence_mask),
             "random": keep_spans(tokens, elsewhere, one),
         }
-        scores = {name: self._score(self._watch(compact(part)), own, consensus, generator) for name, part in few.items()}
+        scores = {
+            name: self._score(self._watch(compact(part)), own, consensus, generator) for name, part in few.items()
+        }
         unknown = torch.full_like(views[0], torch.nan)
         scores |= {"shuffled": unknown, "masked": unknown}
         if controls:
@@ -114,7 +123,7 @@ class Judge:
             hidden = self._watch(mask_spans(tokens, evidence, evidence_mask))
             scores["masked"] = self._score(hidden, own, consensus, generator)
         self.policy.train(was_training)
-        return Examination(consensus, *votes, with_video=torch.stack(views).mean(0), **scores)
+        return Examination(consensus, votes[0], votes[1], votes[2], torch.stack(views).mean(0), **scores)
 
     def _shares(self) -> list[int]:
         """Votes of each view."""

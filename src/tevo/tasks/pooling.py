@@ -1,7 +1,7 @@
 """Builds the pool: the Questioner writes, the Solver votes, and every question is kept or dropped by name."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -27,7 +27,12 @@ should learn."""
 
 
 def examine_questions(
-    judge: Judge, videos: VideoBatch, questions: Sequence[Question], rows: Tensor, generator: torch.Generator, controls: bool = True
+    judge: Judge,
+    videos: VideoBatch,
+    questions: Sequence[Question],
+    rows: Tensor,
+    generator: torch.Generator,
+    controls: bool = True,
 ) -> Examination:
     """Put the Questioner's questions to a judge, against the evidence that the Questioner names."""
     device = videos.tokens.values.device
@@ -37,7 +42,13 @@ def examine_questions(
 
 
 def judge_pool(
-    seen: Examination, questions: Sequence[Question], rows: Tensor, videos: VideoBatch, rule: PoolRule, witness: str, round: int
+    seen: Examination,
+    questions: Sequence[Question],
+    rows: Tensor,
+    videos: VideoBatch,
+    rule: PoolRule,
+    witness: str,
+    round: int,
 ) -> list[Verdict]:
     """The verdict on each question (ALGORITHM 4).
 
@@ -132,7 +143,7 @@ class SignalTally:
 
     asked: int = 0
     unrenderable: int = 0
-    sums: Counter[str] = field(default_factory=Counter)
+    sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     dependent: int = 0
     agreement: list[int] = field(default_factory=lambda: [0] * NUM_BINS)
     coverage: list[int] = field(default_factory=lambda: [0] * NUM_BINS)

@@ -62,7 +62,9 @@ class RunRecords:
         """The last round in a line."""
         last = self.rounds[-1]
         named = [f"{name.split('/')[-1]} {value:.1f}" for name, value in last.metrics.items()]
-        named += [f"{name} {last.signals[name]:.3f}" for name in ("dependency_gap", "necessity", "specificity") if name in last.signals]  # type: ignore[literal-required]
+        signals: dict[str, Any] = dict(last.signals)
+        shown = ("dependency_gap", "necessity", "specificity")
+        named += [f"{name} {signals[name]:.3f}" for name in shown if name in signals]
         return f"round {last.round}: " + ", ".join(named)
 
     def state_dict(self) -> dict[str, Any]:
