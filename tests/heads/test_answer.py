@@ -25,8 +25,8 @@ def reply(pair, tokens, queries, spans, mask):
 
 
 def some_spans(questions):
-    """Three rollouts a question: one span, two spans, none."""
-    spans = torch.tensor([[[3.0, 5.0], [0.0, 0.0]], [[4.0, 6.0], [8.0, 9.5]], [[0.0, 0.0], [0.0, 0.0]]])
+    """Three rollouts a question: one span, two spans, none; what is masked may be anything."""
+    spans = torch.tensor([[[3.0, 5.0], [4.0, 8.0]], [[4.0, 6.0], [8.0, 9.5]], [[0.0, 0.0], [2.0, 9.0]]])
     mask = torch.tensor([[True, False], [True, True], [False, False]])
     return spans.repeat(questions, 1, 1, 1), mask.repeat(questions, 1, 1)
 

@@ -32,6 +32,14 @@ def test_only_valid_tokens_are_attended_to(attend):
     assert torch.allclose(layer(nearer, times, mask)[:, 0], seen[:, 0]) != attend
 
 
+def test_attention_goes_by_seconds_apart():
+    layer = TimeAttention(16, 2, 0.0).eval()
+    x, times, mask = random(1, 6, 16), torch.arange(6.0)[None] / 2, torch.ones(1, 6, dtype=torch.bool)
+    seen = layer(x, times, mask)
+    torch.testing.assert_close(layer(x, times + 100, mask), seen, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(layer(x, times * 2, mask), seen, atol=1e-3)
+
+
 def test_a_row_without_a_valid_token_is_finite():
     layer = TimeAttention(16, 2, 0.0)
     out = layer(random(2, 3, 16), torch.zeros(2, 3), torch.tensor([[True] * 3, [False] * 3]))

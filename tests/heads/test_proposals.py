@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tevo.heads.proposals import active_runs, propose_events, random_events, windows_around
 
 LAW = settings(deadline=None, derandomize=True, max_examples=100)
-signals = st.lists(st.floats(-2, 3, width=32), min_size=1, max_size=40).map(torch.tensor)
 HIGH, LOW = 1.0, 0.25
+signals = st.lists(st.sampled_from([-1.0, 0.1, 0.25, 0.6, 1.0, 2.0]), min_size=1, max_size=40).map(torch.tensor)
 
 
 def video(tokens, *steps, noise=0.0, seed=0):
@@ -62,7 +62,7 @@ def test_events_are_found_where_something_happens():
 
 def test_a_static_video_has_no_events():
     for tokens in (60, 1000):
-        values, spans, mask = video(tokens)
+        values, spans, mask = video(tokens, noise=1e-7)
         events, strength = propose_events(values + torch.linspace(0.1, 0.9, 16), spans, mask)
         assert events.shape == (0, 2)
         assert strength.shape == (0,)

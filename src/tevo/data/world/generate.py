@@ -117,7 +117,6 @@ def generate(root: Path, size: str = "small", seed: int = 0, workers: int = 1) -
         raise TevoError(f"{root} is not empty and was not made by tevo world; name another folder")
     root.mkdir(parents=True, exist_ok=True)
     (root / ".tevo-world").touch()
-    stamp.unlink(missing_ok=True)  # from here on, and until the end, this is no finished world
     for part in (CLIPS, TRAIN, TEST, OOD):
         shutil.rmtree(root / part.name, ignore_errors=True)
         (root / part.name).mkdir()
