@@ -8,9 +8,9 @@ Every cell (variant, seed) is saved as it ends, under ``JSON.cells/``; ``--resum
 
 Variants: ``text_only`` and ``one_frame`` are *supervised* heads that must stay near chance (no shortcut in the world);
 ``centre_prior``, ``random_span`` and ``whole_video`` answer nothing; ``zero_shot`` takes the best of three span
-decodings in its own favour; ``shrunk_spans`` scales its spans by the factor best for its Acc@GQA; ``difficulty_only`` is
-the same loop and the same updates with learnability and answer reward alone; ``full`` is tevo; ``supervised`` is the best
-of cross-entropy and GRPO over three learning rates on the true labels of the same videos.
+decodings in its own favour; ``shrunk_spans`` scales its spans by the factor best for its Acc@GQA; ``difficulty_only``
+is the same loop and the same updates with learnability and answer reward alone; ``full`` is tevo; ``supervised`` is the
+best of cross-entropy and GRPO over three learning rates on the true labels of the same videos.
 """
 
 import argparse
@@ -122,9 +122,8 @@ def show(table: dict[str, Any]) -> None:
                 low, high = means["zero_shot"][metric], means["supervised"][metric]
                 for variant in ("full", "difficulty_only"):
                     if variant in means and high != low:
-                        print(
-                            f"  gap closed on {metric} by {variant}: {100 * (means[variant][metric] - low) / (high - low):.0f} %"
-                        )
+                        share = 100 * (means[variant][metric] - low) / (high - low)
+                        print(f"  gap closed on {metric} by {variant}: {share:.0f} %")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Controls of the main table: priors that see nothing, and supervised heads that see too little."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -29,11 +29,12 @@ def prior_rows(bench: Bench, split: str, variant: str, seed: int) -> list[dict[s
         made = []
         for question in bench.questions(split):
             start, length = durations[question.video]
-            spans = {
-                "centre_prior": lambda: centre_prior(length, fraction, start),
-                "random_span": lambda: random_span(length, fraction, generator, start),
-                "whole_video": lambda: whole_video(length, start),
-            }[variant]()
+            if variant == "centre_prior":
+                spans = centre_prior(length, fraction, start)
+            elif variant == "random_span":
+                spans = random_span(length, fraction, generator, start)
+            else:
+                spans = whole_video(length, start)
             made.append(
                 {
                     "qid": question.id,
@@ -46,6 +47,10 @@ def prior_rows(bench: Bench, split: str, variant: str, seed: int) -> list[dict[s
     if variant != "centre_prior":
         return rows(0.1)
     return max(map(rows, FRACTIONS), key=lambda found: evaluate_rows(found, bench.questions(split))["overall"]["mIoU"])
+
+
+Look = Callable[[str, Sequence[Question]], Tensor]
+"""(split, questions) -> what the head may see of each, [question, seen]."""
 
 
 class Guess(nn.Module):
@@ -96,7 +101,7 @@ def middle_frames(bench: Bench, split: str, questions: Sequence[Question]) -> Te
 
 
 def _fit_and_guess(
-    bench: Bench, splits: Sequence[str], seed: int, questions: list[Question], look: Any
+    bench: Bench, splits: Sequence[str], seed: int, questions: list[Question], look: Look
 ) -> dict[str, list[dict[str, Any]]]:
     torch.manual_seed(seed)
     queries = encode_queries(questions, torch.zeros(len(questions), dtype=torch.long), bench.backbone)  # type: ignore[arg-type]
@@ -115,7 +120,7 @@ def _fit_and_guess(
 
 
 @torch.no_grad()
-def _guess(bench: Bench, split: str, head: Guess, look: Any) -> list[dict[str, Any]]:
+def _guess(bench: Bench, split: str, head: Guess, look: Look) -> list[dict[str, Any]]:
     asked = [q for q in bench.questions(split) if q.options]
     queries = encode_queries(asked, torch.zeros(len(asked), dtype=torch.long), bench.backbone)  # type: ignore[arg-type]
     scores = head(queries.kind, queries.phrase, look(split, asked), queries.options).masked_fill(

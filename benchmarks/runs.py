@@ -224,7 +224,7 @@ def audit_rounds(bench: Bench, run: Path) -> list[dict[str, Any]]:
 
 
 def audit(verdicts: Sequence[Verdict], truth: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Share of pseudo-answers that are true, mean IoU of pseudo-evidence with the truth; a question about nothing is wrong."""
+    """Share of pseudo-answers that are true, mean IoU of pseudo-evidence with the truth; about nothing is wrong."""
     right, overlap = [], []
     for verdict in verdicts:
         answer, spans = true_label(verdict.question, truth[verdict.question.video]["events"])
@@ -243,7 +243,7 @@ def audit(verdicts: Sequence[Verdict], truth: dict[str, dict[str, Any]]) -> dict
 
 
 def true_label(question: Question, events: list[dict[str, Any]]) -> tuple[set[str], list[list[float]]]:
-    """The right answers and the true evidence of a question that the Questioner made up; nothing where it is about nothing."""
+    """The right answers and the true evidence of a made-up question; nothing where it is about nothing."""
     ask = parse(question.text)
     named = [index for index, event in enumerate(events) if ask.phrase in (event["phrase"], event["effect"])]
     if ask.kind in ("first", "last"):

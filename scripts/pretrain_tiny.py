@@ -60,12 +60,12 @@ def augment(frames: Tensor, rng: random.Random) -> Tensor:
 
 
 def describe(before: Tensor, inside: Tensor, after: Tensor) -> Tensor:
-    """What an event shows: the change from before to after, plus what is seen only in between. [clip, dim]"""
+    """What an event shows: the change from before to after, plus what is seen only in between: [clip, dim]."""
     return (after - before) + (inside - (before + after) / 2)
 
 
 def pick(clip: Tensor, rng: random.Random) -> Tensor:
-    """Frames of one view: one before, two inside, one after. [4, 3, 64, 64]"""
+    """Frames of one view: one before, two inside, one after: [4, 3, 64, 64]."""
     length = len(clip)
     inside = [rng.uniform(low, low + 0.3) for low in (0.2, 0.5)]
     index = [rng.randint(0, 1), *(int(part * (length - 1)) for part in inside), length - 1 - rng.randint(0, 1)]
@@ -176,9 +176,11 @@ class ClipTrainer(Trainer):
 
 
 class VideoMaeTrainer(Trainer):
-    """VideoMAE by a teacher and by labels: its tokens predict CLIP's embeddings of the same frames (as UMT and
-    InternVideo's encoders are taught), and its pooled tokens the noun and the verb of the caption (as VideoMAE is
-    fine-tuned on actions). Both linear heads are thrown away; phase 0 of a run fits its own.
+    """VideoMAE by a teacher and by labels.
+
+    Its tokens predict CLIP's embeddings of the same frames (as UMT and InternVideo's encoders are taught), and its
+    pooled tokens the noun and the verb of the caption (as VideoMAE is fine-tuned on actions). Both linear heads are
+    thrown away; phase 0 of a run fits its own.
     """
 
     def __init__(self, clips: list[Tensor], captions: list[str], args: argparse.Namespace) -> None:
@@ -205,7 +207,7 @@ class VideoMaeTrainer(Trainer):
         return [*self.model.parameters(), *self.teach.parameters(), *self.label.parameters()]
 
     def look(self, ids: list[int], rng: random.Random) -> tuple[Tensor, Tensor]:
-        """Tokens [clip, tubelet, dim] of a two-second window of each clip, and the teacher's view of the same frames."""
+        """Tokens [clip, tubelet, dim] of a two-second window of each clip, and the teacher's view of its frames."""
         views, goals = [], []
         for i in ids:
             start = rng.randint(0, max(0, len(self.clips[i]) - self.clip_frames))

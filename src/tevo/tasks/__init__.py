@@ -1,0 +1,1 @@
+"""The roles, and the co-evolution that lets them teach each other."""

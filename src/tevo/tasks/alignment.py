@@ -1,4 +1,4 @@
-"""Phase 0: a backbone without words learns, label-free, where its tokens lie in its text tower's space (ALGORITHM 8)."""
+"""Phase 0: a backbone without words learns, label-free, where its tokens lie in its text tower's space."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""The Questioner: sees where something happens, asks what cannot be answered without it, and learns which questions teach."""
+"""The Questioner: sees where something happens, asks what needs seeing, and learns which questions teach."""
 
 import random
 from collections.abc import Callable, Sequence
