@@ -29,7 +29,8 @@ from tevo.prompts.grammar import parse
 from tevo.prompts.phrases import COUNTS
 from tevo.structures import Question, Span, Verdict
 from tevo.tasks.alignment import fit_alignment
-from tevo.tasks.coevolution import CoEvolution, prediction_row
+from tevo.tasks.asking import prediction_row
+from tevo.tasks.coevolution import CoEvolution
 from tevo.tasks.folders import load_solver
 from tevo.tasks.questioner import QuestionerConfig
 from tevo.tasks.schedule import decayed
@@ -110,7 +111,9 @@ class Bench:
         rows = []
         for batch in self.data(split).val_batches():
             best = solver.predict_questions(batch.videos, solver.queries(batch.questions, batch.rows))
-            rows += [prediction_row(question, best, index) for index, question in enumerate(batch.questions)]
+            for index, question in enumerate(batch.questions):
+                info = self.data(split).found.asked.videos[question.video]
+                rows.append(prediction_row(question, best, index, Span(info.start_s, info.end_s)))
         return rows
 
     def answers_of(self, run: Path, splits: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -17,8 +17,8 @@ from tevo.data.serving import serve_questions
 from tevo.errors import TevoError
 from tevo.heads.policy import Prediction
 from tevo.prompts.grammar import parse
-from tevo.prompts.phrases import COUNTS, DURATIONS
 from tevo.structures import Question, Span
+from tevo.tasks.asking import predicted_spans, usual_options, window_outside
 from tevo.tasks.folders import Release, load_solver
 from tevo.tasks.solver import Solver
 from tevo.video.decoder import VideoError
@@ -187,14 +187,8 @@ class Answerer:
     def _completed(self, question: Question, number: int, root: Path) -> Question:
         """The question with an id of its own, its video's whole path, and options where it is open."""
         _check_question(question)
-        options = question.options or self._usual_options(question)
+        options = question.options or usual_options(question, self.phrases)
         return replace(question, id=str(number), video=os.path.abspath(root / question.video), options=options)
-
-    def _usual_options(self, question: Question) -> tuple[str, ...]:
-        """What may answer where no options are given; of the bank, not the clause that the question itself names."""
-        ask = parse(question.text)
-        fixed = {"when": (), "count": COUNTS, "duration": DURATIONS, "open": self.phrases}
-        return fixed.get(ask.kind, tuple(phrase for phrase in self.phrases if phrase != ask.phrase))
 
     def _answer_batch(self, batch: QuestionBatch, videos: Mapping[str, VideoInfo]) -> dict[str, Answer]:
         """Answers by the question's id."""
@@ -214,10 +208,8 @@ def read_answer(question: Question, best: Prediction, index: int, video: VideoIn
         index: of the question in it.
         video: no span reaches beyond it, as a token's share of time may.
     """
-    whole = Span(video.start_s, video.end_s)
-    slots = zip(best.spans[index].tolist(), best.span_mask[index].tolist(), strict=True)
-    spans = tuple(Span(*bounds).clamp(whole) for bounds, real in slots if real)
-    scores = tuple(best.span_scores[index, : len(spans)].tolist())
+    found = predicted_spans(best, index, Span(video.start_s, video.end_s))
+    spans, scores = tuple(span for span, _ in found), tuple(score for _, score in found)
     # padded to the widest question of the batch
     probs = dict(zip(question.options, best.option_probs[index].tolist(), strict=False))
     chosen = max(probs, key=probs.__getitem__, default=None)
@@ -238,11 +230,6 @@ def _check_question(question: Question) -> None:
 
 
 def _check_window(question: Question, video: VideoInfo | None) -> None:
-    within = parse(question.text).within
-    if within is None or video is None:
-        return
-    if within.end_s < video.start_s or within.start_s > video.end_s:
-        raise TevoError(
-            f"the question {question.text!r} asks about {within.start_s:g} to {within.end_s:g} s, but {question.video} "
-            f"runs from {video.start_s:g} to {video.end_s:g} s: name seconds inside the video"
-        )
+    trouble = "" if video is None else window_outside(question, Span(video.start_s, video.end_s))
+    if trouble:
+        raise TevoError(trouble)

@@ -11,7 +11,7 @@ import torch
 from tevo.backbones.base import Backbone
 from tevo.data.collection import Probing, default_cache_dir, write_bad_videos
 from tevo.data.curriculum import Curriculum, CurriculumConfig
-from tevo.data.datasets import QuestionBatch, VideoBatch
+from tevo.data.datasets import VideoBatch
 from tevo.data.features import FeatureStore
 from tevo.data.loader import Share, generator_of
 from tevo.data.pool import Pool, heldout_videos
@@ -229,19 +229,19 @@ class VideoQuestions(pl.LightningDataModule):
             return serve_videos(self.store, self.videos, self.videos_per_batch, name, share, self.seed)
         return serve_pool(self.store, self.videos, self._draw(), self.questions_per_batch, name, share)
 
-    def all_videos(self, share: bool = False) -> Iterator[VideoBatch]:
+    def all_videos(self, share: bool = False) -> VideoLoader:
         """Every training video once, in the order of their names, for building the pool.
 
         Args:
             share: this process's share only (what comes of it has to be gathered); otherwise all, on every process.
         """
         place = Share(*(self._place if share else (0, 1)), same_length=False)
-        yield from serve_videos(self.store, self.videos, self.videos_per_batch, "all", place)
+        return serve_videos(self.store, self.videos, self.videos_per_batch, "all", place)
 
-    def heldout_batches(self) -> Iterator[VideoBatch]:
+    def heldout_batches(self) -> VideoLoader:
         """The held-out videos, in the order of their names; all videos where none is held out."""
         kept = {name: info for name, info in self.videos.items() if name in self.heldout} or self.videos
-        yield from serve_videos(self.store, kept, self.videos_per_batch, "heldout", Share(same_length=False))
+        return serve_videos(self.store, kept, self.videos_per_batch, "heldout", Share(same_length=False))
 
     def teacher_pairs(self, teacher: Backbone) -> Iterator[tuple[VideoBatch, VideoTokens]]:
         """Some videos as the backbone saw them beside what its teacher sees in the same frames (phase 0)."""
@@ -265,9 +265,9 @@ class VideoQuestions(pl.LightningDataModule):
         verdicts = self.pool.about(self.heldout & self.videos.keys())
         return [replace(verdict.question, answer="", evidence=()) for verdict in verdicts]
 
-    def val_batches(self) -> Iterator[QuestionBatch]:
+    def val_batches(self) -> QuestionLoader:
         """The annotated questions where there are any, else those of the pool's held-out videos; all, on every rank."""
-        yield from self._asking(Share())
+        return self._asking(Share())
 
     def _asking(self, share: Share) -> QuestionLoader:
         if self.found.asked.questions:
@@ -276,9 +276,9 @@ class VideoQuestions(pl.LightningDataModule):
             )
         return serve_questions(self.store, self.videos, self.heldout_questions(), self.questions_per_batch, share)
 
-    def val_dataloader(self) -> QuestionLoader | list[QuestionBatch]:
+    def val_dataloader(self) -> QuestionLoader:
         """The annotated questions, for ``tevo validate``; a fit measures each round by :meth:`val_batches`."""
-        return [] if self._stage == "fit" else self._asking(Share(*self._place))
+        return self._asking(Share(*self._place))
 
     def test_dataloader(self) -> QuestionLoader:
         """The annotated questions."""

@@ -58,7 +58,8 @@ class Pool:
         if not verdicts:
             raise TevoError(
                 f"there is no question to train the Solver on ({self.summary()}; {len(heldout)} of {len(videos)} "
-                "videos are held out); give more or longer videos, or widen model.pool"
+                "videos are held out); give more or longer videos, or widen model.pool (agreement_low, "
+                "agreement_high), or lower model.questioner.min_naming"
             )
         strange = sorted({verdict.question.video for verdict in verdicts} - set(videos))
         if strange:

@@ -1,4 +1,4 @@
-"""A folder that is there whole or not at all, whenever its writer is killed."""
+"""Folders and files that are there whole or not at all, whenever their writer is killed."""
 
 import os
 import shutil
@@ -20,6 +20,29 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+
+
+def settle(finished: Path, target: Path, keep: bool = False) -> None:
+    """Put a finished file in the place of an earlier one, in one step, so that it outlasts a power cut.
+
+    Args:
+        finished: a file that is written to its end, on the same disk.
+        target: its place from now on.
+        keep: leave ``finished`` where it is too (the two are one file on disk where the system allows it).
+    """
+    with finished.open("rb") as file:
+        os.fsync(file.fileno())
+    if keep:
+        other = target.with_name(f".{target.name}.unfinished")
+        other.unlink(missing_ok=True)
+        try:
+            os.link(finished, other)
+        except OSError:  # no hard links there
+            shutil.copyfile(finished, other)
+        finished = other
+    finished.replace(target)
+    finished.unlink(missing_ok=True)  # where both were one file already, replacing does nothing
+    _sync(target.parent)
 
 
 @contextmanager

@@ -5,41 +5,38 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 from tqdm import tqdm
 
-from tevo.backbones.base import Backbone, TextEncoder
-from tevo.backbones.registry import build_backbone
+from tevo.backbones.base import Backbone
 from tevo.data.collection import videos_folder
-from tevo.data.datamodule import VideoQuestions
-from tevo.data.datasets import PooledBatch, QuestionBatch, VideoBatch
+from tevo.data.datasets import PooledBatch, VideoBatch
 from tevo.data.pool import write_questions
 from tevo.errors import TevoError
-from tevo.heads.policy import GroundedPolicy, Prediction
+from tevo.heads.policy import GroundedPolicy
 from tevo.metrics.evaluation import PROTOCOL
 from tevo.metrics.results import RoundResult, RunSpec, Signals
 from tevo.objectives.consensus import PoolRule
 from tevo.structures import Question, Span, Verdict
 from tevo.tasks.alignment import changed, fit_alignment
+from tevo.tasks.base import Roles
+from tevo.tasks.checkpoints import RunCheckpoint, is_default
 from tevo.tasks.clock import Stopwatch
 from tevo.tasks.folders import Release, save_questioner, save_solver
 from tevo.tasks.judge import Examination, Judge
 from tevo.tasks.pooling import WITNESSES, SignalTally, examine_questions, judge_pool, pool_signals
-from tevo.tasks.questioner import Questioner, QuestionerConfig
-from tevo.tasks.records import RunRecords, measured, write_rows
+from tevo.tasks.progress import RunBar, is_default_bar
+from tevo.tasks.questioner import QuestionerConfig
+from tevo.tasks.records import measured, write_rows
 from tevo.tasks.schedule import Phase, Schedule, decayed
-from tevo.tasks.solver import Solver, SolverConfig, Targets
-
-FORMAT = 1  # of a checkpoint's own part; raised when an older tevo could not read it
+from tevo.tasks.solver import SolverConfig, Targets
 
 
-class CoEvolution(pl.LightningModule):
+class CoEvolution(Roles):
     """A Questioner and a Solver on one frozen backbone, improving each other round by round without labels.
 
     Args:
@@ -54,6 +51,8 @@ class CoEvolution(pl.LightningModule):
         votes: M, answers of the Solver to each question.
         views: jittered views of a video that share the votes.
         witness: who vouches for a pseudo-label: solver (the papers), both, or questioner (assumed).
+        checkpoint_every_steps: optimizer steps between two checkpoints inside an epoch; 0 for none there. Each epoch
+            ends with one anyway.
         early_stop: end the run when the unlabelled signal falls below that of an earlier round (assumed rule).
         seed: of every draw; the run is a function of it.
 
@@ -74,66 +73,84 @@ class CoEvolution(pl.LightningModule):
         votes: int = 10,
         views: int = 2,
         witness: str = "questioner",
+        checkpoint_every_steps: int = 500,  # assumed
         early_stop: bool = False,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        self.backbone = build_backbone(backbone) if isinstance(backbone, str) else backbone
-        if not isinstance(self.backbone, TextEncoder):
-            raise TevoError(
-                f"{type(self.backbone).__name__} has no encode_text; the Questioner must read and the Solver must be "
-                "asked: pair it with a text tower (see examples/my_backbone.py)"
-            )
-        self.backbone.eval()
-        self.encoder = cast(TextEncoder, self.backbone)
+        super().__init__(backbone, questioner, solver, seed)
         self.schedule = Schedule(rounds, questioner_epochs, pseudo_label_epochs, grpo_epochs)
         if witness not in WITNESSES:
             raise TevoError(f"model.witness must be one of {', '.join(WITNESSES)}, got {witness!r}")
         self.rule, self.witness, self.early_stop = pool, witness, early_stop
-        self.votes, self.views, self.seed = votes, views, seed
-        joint = self.encoder.encode_text(["a video"]).shape[-1]
-        torch.manual_seed(seed)  # the heads' first weights are a function of the seed, whoever builds them
-        self.questioner = Questioner(joint, self.encoder, questioner, seed)
-        self.solver = Solver(self.backbone.spec.dim, joint, self.encoder, solver)
-        self.records = RunRecords()
+        self.votes, self.views, self.checkpoint_every_steps = votes, views, checkpoint_every_steps
         self.clock = Stopwatch()
-        self._aligned: set[str] = set()
-        self._collected: list[dict[str, Any]] = []  # answers of a validation epoch
+        self._val_limit: float | int = 1.0  # the Trainer's own
+        self._place = ""  # epoch and batch under way
 
     # --- what the phases need of each other ---
-
-    @property
-    def data(self) -> VideoQuestions:
-        """The run's DataModule."""
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, VideoQuestions):
-            raise TevoError(
-                "CoEvolution needs a tevo.data.VideoQuestions: trainer.fit(model, datamodule=VideoQuestions(...))"
-            )
-        return data
 
     def judge(self, policy: GroundedPolicy | None = None) -> Judge:
         """The Solver, or another policy, as a judge of questions."""
         return Judge(policy or self.solver.policy, self.encoder, self.votes, self.views)
 
     def generator(self, *where: object) -> torch.Generator:
-        """A generator that is a function of the seed and of the place in the run, so that a resumed run draws the same."""
+        """A function of the seed and of the place in the run, so that a resumed run draws the same."""
         number = random.Random("/".join(map(str, (self.seed, *where)))).randrange(2**62)
         return torch.Generator().manual_seed(number)
 
     # --- the run ---
 
     def setup(self, stage: str) -> None:
-        """Encode every video once (cached), and fit phase 0 where the backbone needs it."""
+        """Encode every video once (cached), and say how long the run is."""
         self.data.attach(self.backbone)
-        if stage == "fit" and self.encoder.teacher is not None and not self._aligned:
-            before = {name: tensor.clone() for name, tensor in self.backbone.state_dict().items()}
-            self.records.alignment = fit_alignment(self.encoder, self.data.teacher_pairs(self.encoder.teacher))
-            self._aligned = changed(before, self.backbone.state_dict())
+        if stage != "fit":
+            return
+        trainer, num_epochs = self.trainer, self.schedule.num_epochs
+        limit = trainer.max_epochs
+        trainer.fit_loop.max_epochs = num_epochs if limit is None or limit < 0 else min(limit, num_epochs)
+        self._val_limit, trainer.limit_val_batches = (
+            trainer.limit_val_batches or 0,
+            0,
+        )  # rounds are measured between epochs
+        self._set_phase(0)
+
+    def teardown(self, stage: str) -> None:
+        """Leave the Trainer as it was, for its other verbs."""
         if stage == "fit":
-            self._describe_run()
-            self.trainer.fit_loop.max_epochs = self.schedule.num_epochs
-            self._set_phase(0)
+            self.trainer.limit_val_batches = self._val_limit
+
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """Checkpoints and a bar that know rounds and phases, in the place of those that a Trainer makes by itself."""
+        trainer: Any = self.trainer  # its type does not declare its callbacks
+        if trainer.state.fn != "fit":
+            return []
+        ours: list[pl.Callback] = [
+            RunCheckpoint(self.folder / "checkpoints", self.checkpoint_every_steps, self.records)
+        ]
+        if any(is_default_bar(callback) for callback in trainer.callbacks):
+            ours.append(RunBar(self.schedule))
+        trainer.callbacks = [c for c in trainer.callbacks if not (is_default(c) or is_default_bar(c))]
+        return ours
+
+    def on_fit_start(self) -> None:
+        """Phase 0, and round 0, the zero-shot backbone; a resumed run has both. Its checkpoint is loaded by now."""
+        self._describe_run()
+        if self.encoder.teacher is not None and not self.alignment:
+            self._align(self.encoder.teacher)
+        self.backbone.requires_grad_(False)
+        if not self.records.rounds:
+            self._finish_round(0)
+        if self.schedule.questioner_epochs == 0 and self.data.pool.round == 0:
+            self._build_pool(1)
+
+    def _align(self, teacher: Backbone) -> None:
+        """Phase 0: the backbone's tokens learn, label-free, where they lie in the text's space."""
+        before = {name: tensor.clone() for name, tensor in self.backbone.state_dict().items()}
+        self.records.alignment = fit_alignment(self.encoder, self.data.teacher_pairs(teacher))
+        after = self.backbone.state_dict()
+        self.alignment = {name: after[name].clone() for name in changed(before, after)}
+        if self.trainer.is_global_zero:
+            tqdm.write(self.records.alignment_line())
 
     def _describe_run(self) -> None:
         """What was run, for ``metrics.json``."""
@@ -148,26 +165,8 @@ class CoEvolution(pl.LightningModule):
             protocol=PROTOCOL,
             videos_indexed=len(data.videos),
             videos_bad=len(data.bad_videos),
-            started=datetime.now().isoformat(timespec="seconds"),
+            started=self.records.spec.get("started", datetime.now().isoformat(timespec="seconds")),
         )
-
-    @property
-    def folder(self) -> Path:
-        """The run's folder."""
-        return Path(self.trainer.default_root_dir)
-
-    def configure_callbacks(self) -> list[pl.Callback]:
-        """Checkpoints at the end of every epoch (``checkpoints/last.ckpt``)."""
-        return [
-            ModelCheckpoint(
-                self.folder / "checkpoints",
-                filename="{epoch}",
-                save_last=True,
-                save_top_k=1,
-                save_on_train_epoch_end=True,
-                enable_version_counter=False,
-            )
-        ]
 
     def _set_phase(self, epoch: int) -> None:
         """Tell the DataModule what the next epoch serves."""
@@ -190,20 +189,25 @@ class CoEvolution(pl.LightningModule):
         return torch.optim.AdamW(groups, weight_decay=0.01)
 
     def on_train_start(self) -> None:
-        """Measure round 0, the zero-shot backbone; a resumed run has it already."""
-        if not self.records.rounds:
-            self._finish_round(0)
-        if self.schedule.questioner_epochs == 0 and self.data.pool.round == 0:
-            self._build_pool(1)
+        """A run that was killed where it was to end early ends here; one that goes on inside an epoch has its role."""
+        rounds, rest = divmod(self.current_epoch, self.schedule.epochs_per_round)
+        if rounds and not rest and self.early_stop and self.records.is_falling():
+            self.trainer.should_stop = True
+        else:
+            self._switch_roles()
 
     def on_train_epoch_start(self) -> None:
         """One role learns, the other is frozen; both require grad only while DDP wraps them."""
+        self._switch_roles()
+
+    def _switch_roles(self) -> None:
         self.questioner.asker.requires_grad_(self.phase.name == "questioner")
         self.solver.policy.requires_grad_(self.phase.name == "solver")
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
-        """Every step draws from its own place in the run, and takes its phase's learning rate."""
-        torch.manual_seed(random.Random(f"{self.seed}/step/{self.global_step}").randrange(2**62))
+        """Every batch draws from its own place in the run, and takes its phase's learning rate."""
+        self._place = f"{self.current_epoch}/{batch_idx}"
+        torch.manual_seed(random.Random(f"{self.seed}/step/{self._place}").randrange(2**62))
         phase = self.phase
         batches = max(1, int(self.trainer.num_training_batches))
         if phase.name == "questioner":
@@ -220,7 +224,7 @@ class CoEvolution(pl.LightningModule):
     def training_step(self, batch: VideoBatch | PooledBatch, batch_idx: int) -> Tensor:
         """One step of the role whose phase it is."""
         phase = self.phase
-        generator = self.generator("step", self.global_step)
+        generator = self.generator("step", self._place)
         tag = f"{phase.round}-{phase.epoch}-{batch_idx}"
         if isinstance(batch, VideoBatch):
             kinds = self.data.curriculum.allowed_kinds(phase.round)
@@ -249,7 +253,7 @@ class CoEvolution(pl.LightningModule):
         return loss, figures
 
     def _examine(self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor) -> Examination:
-        generator = self.generator("examine", self.global_step)
+        generator = self.generator("examine", self._place)
         return examine_questions(self.judge(), videos, questions, rows, generator)
 
     def on_train_epoch_end(self) -> None:
@@ -286,11 +290,7 @@ class CoEvolution(pl.LightningModule):
         if self.trainer.is_global_zero:
             write_questions(self.folder / "questions.jsonl", round, verdicts)
             tqdm.write(self.data.pool.summary())
-        if not self.data.training_verdicts():
-            raise TevoError(
-                f"nothing can be learnt: {self.data.pool.summary()}. Give longer or more eventful videos, or widen the bars "
-                "in model.pool (agreement_low, agreement_high, min_consensus_iou)"
-            )
+        self.data.training_verdicts()  # refuses in words where nothing is left to learn from
 
     def _write_questions(
         self, videos: VideoBatch, round: int, generator: torch.Generator, tally: SignalTally
@@ -346,69 +346,15 @@ class CoEvolution(pl.LightningModule):
 
     def _save_models(self, round: int) -> None:
         """Write both roles under ``hf/round-N`` for :func:`tevo.load`."""
-        alignment = {name: tensor for name, tensor in self.backbone.state_dict().items() if name in self._aligned}
         card = {"round": round, **self.records.rounds[-1].metrics}
-        release = Release(self.backbone, alignment, self.data.store.plan, self.questioner.phrases, card)
+        release = Release(self.backbone, self.alignment, self.data.store.plan, self.questioner.phrases, card)
         place = self.folder / "hf" / f"round-{round}"
         save_solver(place / "solver", self.solver, release)
         save_questioner(place / "questioner", self.questioner, release)
 
-    def answer_batch(self, batch: QuestionBatch) -> list[dict[str, Any]]:
-        """Rows of ``predictions.jsonl`` for a batch of questions."""
-        videos = batch.videos.to(self.device)
-        self.solver.eval()
-        best = self.solver.predict_questions(videos, self.solver.queries(batch.questions, batch.rows))
-        self.solver.train()
-        return [prediction_row(question, best, index) for index, question in enumerate(batch.questions)]
-
     def _bar(self, batches: Any, text: str) -> Any:  # noqa: ANN401
-        return tqdm(batches, desc=text, leave=False, disable=not self.trainer.is_global_zero)
-
-    # --- the other verbs ---
-
-    def validation_step(self, batch: QuestionBatch, batch_idx: int) -> None:
-        """Collect answers; measured at the end of the epoch."""
-        self._collected += self.answer_batch(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        """Metrics of the annotated questions."""
-        self.log_dict(measured(self._collected, self.data.val_questions))
-        self._collected = []
-
-    def test_step(self, batch: QuestionBatch, batch_idx: int) -> None:
-        """As validation."""
-        self.validation_step(batch, batch_idx)
-
-    def on_test_epoch_end(self) -> None:
-        """As validation."""
-        self.on_validation_epoch_end()
-
-    def predict_step(self, batch: QuestionBatch, batch_idx: int) -> list[dict[str, Any]]:
-        """Rows of ``predictions.jsonl``."""
-        return self.answer_batch(batch)
-
-    # --- checkpoints ---
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Frozen towers stay out; what phase 0 wrote, and the records, go in."""
-        kept = {f"backbone.{name}" for name in self._aligned}
-        kept |= {f"backbone.{name}" for name, weight in self.backbone.named_parameters() if weight.requires_grad}
-        state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {k: v for k, v in state.items() if not k.startswith("backbone.") or k in kept}
-        checkpoint["tevo"] = {"format": FORMAT, "aligned": sorted(self._aligned), "records": self.records.state_dict()}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take back what :meth:`on_save_checkpoint` left; the frozen towers are the ones at hand."""
-        own = checkpoint.get("tevo")
-        if not isinstance(own, dict) or own.get("format") != FORMAT:
-            raise TevoError(
-                f"the checkpoint is of another version of tevo (format {own and own.get('format')}, wanted {FORMAT}) or not "
-                "tevo's at all; start the run anew, or load its models from hf/round-N"
-            )
-        self._aligned = set(own["aligned"])
-        self.records.load_state_dict(own["records"])
-        here = {k: v for k, v in self.state_dict().items() if k.startswith("backbone.")}
-        checkpoint["state_dict"] = here | checkpoint["state_dict"]
+        shown = self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None
+        return tqdm(batches, desc=text, leave=False, disable=None if shown else True)  # None: on a terminal alone
 
 
 def labelled(question: Question, answer: str, evidence: Sequence[Span]) -> Question:
@@ -423,25 +369,3 @@ def distinct(questions: Sequence[Question], rows: Tensor) -> tuple[list[Question
         first.setdefault((question.video, question.text), index)
     kept = sorted(first.values())
     return [questions[index] for index in kept], rows[kept]
-
-
-def prediction_row(question: Question, best: Prediction, index: int) -> dict[str, Any]:
-    """One row of ``predictions.jsonl``, with Moment-DETR's keys for the spans."""
-    probs = best.option_probs[index, : len(question.options)].tolist()
-    chosen = max(range(len(probs)), key=probs.__getitem__) if probs else -1
-    slots = zip(
-        best.spans[index].tolist(), best.span_scores[index].tolist(), best.span_mask[index].tolist(), strict=True
-    )
-    return {
-        "qid": question.id,
-        "vid": question.video,
-        "query": question.text,
-        "kind": question.kind,
-        "family": question.family,
-        "options": list(question.options),
-        "pred_answer": question.options[chosen] if probs else "",
-        "pred_answer_confidence": probs[chosen] if probs else None,
-        "pred_relevant_windows": [[*span, score] for span, score, real in slots if real],
-        "answer": question.answer,
-        "relevant_windows": [[span.start_s, span.end_s] for span in question.evidence],
-    }

@@ -60,6 +60,15 @@ def rebuild_backbone(folder: Path, facts: Mapping[str, Any]) -> Backbone:
     )
 
 
+def differences(saved: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """What differs between two descriptions, in words: a role that knew the one would be lost on the other."""
+    return [
+        f"{meaning} (saved {saved.get(key)!r}, here {here[key]!r})"
+        for key, meaning in MUST_AGREE.items()
+        if saved.get(key) != here[key]
+    ]
+
+
 def check_same(folder: Path, saved: Mapping[str, Any], backbone: Backbone) -> None:
     """Refuse a backbone that would show a role other tokens, or other words, than it was trained on.
 
@@ -72,11 +81,7 @@ def check_same(folder: Path, saved: Mapping[str, Any], backbone: Backbone) -> No
         TevoError: naming what differs.
     """
     here = describe_backbone(backbone)
-    differing = [
-        f"{meaning} (saved {saved.get(key)!r}, here {here[key]!r})"
-        for key, meaning in MUST_AGREE.items()
-        if saved.get(key) != here[key]
-    ]
+    differing = differences(saved, here)
     if differing:
         raise TevoError(
             f"{folder} was trained on {saved.get('name') or saved.get('class_path')}; the backbone here, "

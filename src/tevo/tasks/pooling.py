@@ -197,6 +197,7 @@ def pool_signals(verdicts: Sequence[Verdict]) -> Signals:
     kept = [verdict.question for verdict in verdicts if verdict.kept]
     distinct = len({(q.video, q.kind, q.text) for q in kept})
     return Signals(
+        asked=len(verdicts),
         kept=len(kept),
         drops=dict(Counter(verdict.reason for verdict in verdicts if not verdict.kept)),
         kinds=dict(Counter(question.kind for question in kept)),

@@ -115,7 +115,8 @@ class Questioner(pl.LightningModule):
         """Events of one video; found once, since the tokens are frozen."""
         if name not in self._found:
             tokens = videos.dense if self.config.view == "window" else videos.tokens
-            inputs = tokens.values[row].cpu(), tokens.spans[row].cpu(), tokens.mask[row].cpu()
+            real = tokens.mask[row]  # no padding: what is found does not depend on the company a video is first met in
+            inputs = tokens.values[row][real].cpu(), tokens.spans[row][real].cpu(), real[real].cpu()
             if self.config.windows == "random":
                 generator = torch.Generator().manual_seed(random.Random(f"{self.seed}/{name}").randrange(2**31))
                 found = random_events(*inputs, self.config.max_events, generator)
@@ -181,7 +182,7 @@ class Questioner(pl.LightningModule):
             anchor_clause = self._second_reading(segments.names[row, target], clause)
         names = segments.names[row].softmax(-1)
         sure = min(float(names[target, clause]), float(names[int(choices.anchor[row, g]), anchor_clause]))
-        if kind != "why" and sure < self.config.min_naming:
+        if sure < self.config.min_naming / (2 if kind == "why" else 1):  # two readings share one moment
             return None
         rng = random.Random(f"{self.seed}/{name}/{tag}")
         made: Composed | None = compose(

@@ -58,6 +58,10 @@ class RunRecords:
         """Write ``metrics.json`` and ``timings.json``."""
         write_results(folder, self.results())
 
+    def alignment_line(self) -> str:
+        """What phase 0 came to, in a line."""
+        return "phase 0: " + ", ".join(f"{name} {value:.3f}" for name, value in self.alignment.items())
+
     def line(self) -> str:
         """The last round in a line."""
         last = self.rounds[-1]
