@@ -1,6 +1,6 @@
 """Phrase banks: the events that a Questioner without a language model can name.
 
-A bank is a list of clauses in the third person ("the red circle grows"), one a line in a user's file.
+A bank is a list of clauses in the third person ("the red shape grows"), one a line in a user's file.
 The bank of the procedural world is spelled out here; more than half of it never happens in any video.
 """
 
@@ -9,8 +9,7 @@ from pathlib import Path
 
 from tevo.errors import TevoError
 
-COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
-SHAPES = ("circle", "square", "triangle", "cross")
+COLOURS = ("red", "green", "blue", "yellow", "purple", "white", "orange", "cyan")
 HITS = "hits another shape"
 KNOCKED = "is knocked away"
 FAMILIES = {
@@ -28,17 +27,15 @@ DURATIONS_S = (2, 3, 4, 5)
 DURATIONS = tuple(f"about {n} seconds" for n in DURATIONS_S)
 
 
-def clause(colour: str, shape: str, action: str) -> str:
-    """The clause that names an event: ``the red circle grows``."""
-    return f"the {colour} {shape} {action}"
+def clause(colour: str, action: str) -> str:
+    """The clause that names an event: ``the red shape grows``."""
+    return f"the {colour} shape {action}"
 
 
 def world_phrases() -> tuple[str, ...]:
     """Every clause of the procedural world's vocabulary, whether it ever happens or not."""
     return tuple(
-        clause(colour, shape, action)
-        for colour, shape, action in product(COLOURS, SHAPES, FAMILY_OF)
-        if action != f"turns {colour}" and not (action == "spins" and shape == "circle")
+        clause(colour, action) for colour, action in product(COLOURS, FAMILY_OF) if action != f"turns {colour}"
     )
 
 

@@ -19,6 +19,8 @@ RGB = {
     "yellow": (240, 215, 40),
     "purple": (165, 50, 200),
     "white": (240, 240, 240),
+    "orange": (245, 130, 25),
+    "cyan": (40, 215, 220),
 }
 _PALETTE = np.array([RGB[colour] for colour in COLOURS], np.float32)
 _CHUNK = 128  # frames drawn at once; bounds the memory

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tevo.data.world.vocabulary import Share, allowed, family_of
-from tevo.prompts.phrases import COLOURS, HITS, KNOCKED, SHAPES, clause
+from tevo.prompts.phrases import COLOURS, HITS, KNOCKED, clause
 
 CELLS = 4  # the resting places form a CELLS x CELLS grid
 STEP = 1.0 / CELLS
-SIZES = {"small": 0.068, "big": 0.122}  # radius as a share of the frame's side
+SIZES = (0.07, 0.135)  # radius at rest, as a share of the frame's side: anything in between
+GROWTH = 1.55  # by which a thing grows or shrinks
+SHAPES = ("circle", "square", "triangle", "cross")
 DIRECTIONS = {"moves left": (-1, 0), "moves right": (1, 0), "moves up": (0, -1), "moves down": (0, 1)}
 BLINK_PERIOD_S = 1.0
 FLICKER_S = 0.4  # a turning thing shows its old and its new colour by turns: no in-between hue gives it away
@@ -46,7 +48,7 @@ class Thing:
     colour: str
     shape: str
     cell: tuple[int, int]
-    size: str
+    size: float
     visible: bool
     angle: float
     jitter: tuple[float, float]
@@ -77,25 +79,24 @@ class _Stage:
     def __init__(self, rng: random.Random, num_frames: int, fps: float, num_things: int) -> None:
         self.rng, self.fps, self.num_frames = rng, fps, num_frames
         cells = [(x, y) for x in range(CELLS) for y in range(CELLS)]
-        names = [(colour, shape) for colour in COLOURS for shape in SHAPES]
         self.things = [
             Thing(
-                colour=name[0],
-                shape=name[1],
+                colour=colour,
+                shape=rng.choice(SHAPES),
                 cell=cell,
-                size=rng.choice(list(SIZES)),
-                visible=rng.random() > 0.2,
+                size=rng.uniform(*SIZES),
+                visible=rng.random() > 0.15,
                 angle=rng.uniform(0, 2 * math.pi),
                 jitter=(rng.uniform(-0.03, 0.03), rng.uniform(-0.03, 0.03)),
-                opacity=rng.uniform(0.5, 1.0),
+                opacity=rng.uniform(0.35, 1.0),
             )
-            for name, cell in zip(rng.sample(names, num_things), rng.sample(cells, num_things), strict=True)
+            for colour, cell in zip(rng.sample(COLOURS, num_things), rng.sample(cells, num_things), strict=True)
         ]
         for thing in self.things:
             rest = {
                 "x": thing.place[0],
                 "y": thing.place[1],
-                "size": SIZES[thing.size],
+                "size": thing.size,
                 "alpha": thing.opacity if thing.visible else 0.0,
                 "angle": thing.angle,
                 "mix": 0.0,
@@ -131,11 +132,12 @@ class _Stage:
         ]
         if thing.shape != "circle":
             found.append(("spins", partial(self._spin, thing)))
-        action, size = ("grows", "big") if thing.size == "small" else ("shrinks", "small")
-        found.append((action, partial(self._resize, thing, size=size)))
-        taken = {(other.colour, other.shape) for other in self.things}
+        for action, size in (("grows", thing.size * GROWTH), ("shrinks", thing.size / GROWTH)):
+            if SIZES[0] <= size <= SIZES[1]:
+                found.append((action, partial(self._resize, thing, size=size)))
+        taken = {other.colour for other in self.things}
         for colour in COLOURS:
-            if (colour, thing.shape) not in taken:
+            if colour not in taken:
                 found.append((f"turns {colour}", partial(self._turn, thing, colour=colour)))
         for action, (dx, dy) in DIRECTIONS.items():
             near, far = ((thing.cell[0] + n * dx, thing.cell[1] + n * dy) for n in (1, 2))
@@ -160,9 +162,9 @@ class _Stage:
         self.ramp(thing, "angle", span, thing.angle)
         return ""
 
-    def _resize(self, thing: Thing, span: tuple[float, float], size: str) -> str:
+    def _resize(self, thing: Thing, span: tuple[float, float], size: float) -> str:
         thing.size = size
-        self.ramp(thing, "size", span, SIZES[size])
+        self.ramp(thing, "size", span, size)
         return ""
 
     def _turn(self, thing: Thing, span: tuple[float, float], colour: str) -> str:
@@ -179,24 +181,25 @@ class _Stage:
         return ""
 
     def _hits(self, thing: Thing) -> list[tuple[str, Act]]:
-        """Hits on a visible neighbour in line, with a free cell behind it for it to be knocked into."""
+        """Hits on a visible thing two cells off, from the free cell between, into the free cell behind it."""
         found: list[tuple[str, Act]] = []
         for other in self.things:
             for dx, dy in DIRECTIONS.values():
                 near = (thing.cell[0] + dx, thing.cell[1] + dy)
                 behind = (other.cell[0] + dx, other.cell[1] + dy)
-                gap_free = other.cell == near or self.free(near)
-                in_line = other.cell in (near, (near[0] + dx, near[1] + dy))
-                if other is not thing and other.visible and in_line and gap_free and self.free(behind):
-                    effect = clause(other.colour, other.shape, KNOCKED)
-                    found.append((f"{HITS}|{effect}", partial(self._hit, thing, other=other, behind=behind)))
+                in_line = other.cell == (near[0] + dx, near[1] + dy)
+                if other.visible and in_line and self.free(near) and self.free(behind):
+                    effect = clause(other.colour, KNOCKED)
+                    found.append((f"{HITS}|{effect}", partial(self._hit, thing, other=other, near=near, behind=behind)))
         return found
 
-    def _hit(self, thing: Thing, span: tuple[float, float], other: Thing, behind: tuple[int, int]) -> str:
-        contact = span[0] + 0.6 * (span[1] - span[0])
-        effect = clause(other.colour, other.shape, KNOCKED)
-        place, other.cell = other.cell, behind
-        self.move(thing, (span[0], contact), place)
+    def _hit(
+        self, thing: Thing, span: tuple[float, float], other: Thing, near: tuple[int, int], behind: tuple[int, int]
+    ) -> str:
+        """One thing comes up to another, which flies on: they never overlap, as neighbours at rest do not."""
+        contact = span[0] + 0.5 * (span[1] - span[0])
+        effect = clause(other.colour, KNOCKED)
+        self.move(thing, (span[0], contact), near)
         self.move(other, (contact, span[1]), behind)
         return effect
 
@@ -250,7 +253,7 @@ def _next_event(
     for thing in stage.things:
         for action, act in stage.options(thing):
             name, _, effect = action.partition("|")
-            phrase = clause(thing.colour, thing.shape, name)
+            phrase = clause(thing.colour, name)
             if phrase not in clauses or (effect and effect not in clauses):
                 continue
             if phrase not in done:

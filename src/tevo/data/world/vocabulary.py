@@ -7,7 +7,7 @@ from typing import Literal
 from tevo.prompts.phrases import FAMILY_OF, world_phrases
 
 Share = Literal["clips", "seen", "ood"]
-SEEN_OBJECTS, OOD_OBJECTS = 8, 3  # objects an action takes in each share, of 24
+SEEN_COLOURS, OOD_COLOURS = 3, 1  # colours an action takes in each share, of 8
 
 
 @cache
@@ -24,10 +24,12 @@ def allowed(share: Share) -> frozenset[str]:
     for action in FAMILY_OF:
         clauses = [phrase for phrase in world_phrases() if phrase.endswith(f" {action}")]
         clauses.sort(key=lambda phrase: sha256(phrase.encode()).hexdigest())
+        paired = FAMILY_OF[action] == "interaction"  # takes two clauses at once: more of each, or it never happens
+        num_ood, num_seen = OOD_COLOURS + paired, SEEN_COLOURS + paired - action.startswith("turns")
         if share == "seen":
-            picked += clauses[:SEEN_OBJECTS]
+            picked += clauses[num_ood : num_ood + num_seen]
         else:
-            picked += clauses[SEEN_OBJECTS : SEEN_OBJECTS + OOD_OBJECTS]
+            picked += clauses[:num_ood]
     return frozenset(picked)
 
 
