@@ -145,7 +145,7 @@ def test_odd_videos_are_answered_in_their_own_seconds(model, video):
 
 def test_a_backbone_of_clips_answers_too(tmp_path):
     backbone = build_backbone("videomae_tiny", pretrained=None)
-    solver = Solver(128, 128, backbone, SolverConfig())
+    solver = Solver(backbone.spec.dim, 128, backbone, SolverConfig())
     answer = Answerer(solver, Release(backbone, {}, PLAN, PHRASES), tmp_path).answer(LONG, "What happens last?")
     assert answer.answer in PHRASES and inside(answer, LONG)
 

@@ -60,7 +60,8 @@ def release_of(backbone, **changes):
 def fitted(backbone):
     """Phase 0 done; the entries it wrote."""
     generator = torch.Generator().manual_seed(2)
-    backbone.fit_projection(torch.randn(40, 128, generator=generator), torch.randn(40, 128, generator=generator))
+    values = torch.randn(40, backbone.spec.dim, generator=generator)
+    backbone.fit_projection(values, torch.randn(40, 128, generator=generator))
     return {name: backbone.state_dict()[name] for name in ("center", "weight", "bias")}
 
 
