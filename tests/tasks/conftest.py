@@ -1,12 +1,24 @@
-"""Stand-ins: a backbone that costs nothing and has no name, and weights for the tiny ones."""
+"""Stand-ins: backbones that cost nothing, weights for the tiny ones; a world of a few videos, and fits on it."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import lightning.pytorch as pl
 import pytest
 import torch
 
 from tevo.backbones import Backbone, BackboneSpec, TextEncoder, build_backbone
 from tevo.backbones.tiny import save_tiny
+from tevo.data.datamodule import VideoQuestions
+from tevo.data.world import generate
+from tevo.heads.evidence import HeadConfig
+from tevo.objectives.consensus import PoolRule
 from tevo.structures import VideoTokens
+from tevo.tasks.coevolution import CoEvolution
+from tevo.tasks.questioner import QuestionerConfig
+from tevo.tasks.solver import SolverConfig
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "my_backbone.py"
 WORDS = ["a door opens", "a pan falls", "a dog barks", "a light goes out"]
 
 
@@ -42,3 +54,72 @@ def stand_in_weights(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tevo.backbones.tiny.WEIGHTS", folder)
         yield folder
+
+
+@pytest.fixture(scope="session")
+def example():
+    """The backbone of examples/: it knows colours, so that it finds and names events of the world without weights."""
+    spec = spec_from_file_location("my_backbone", EXAMPLE)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.MyBackbone
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    root = tmp_path_factory.mktemp("worlds") / "tiny"
+    generate(root, "tiny", workers=1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """Where all fits keep what a backbone has seen."""
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture
+def data(world, cache):
+    def make(annotated=True, **options):
+        """The world's videos; every pooled question is trained on in every epoch."""
+        settings = {"max_frames": 24, "videos_per_batch": 3, "questions_per_batch": 8, "workers": 1} | options
+        settings.setdefault("progress", False)
+        annotations = str(world / "test" / "annotations.jsonl") if annotated else None
+        return VideoQuestions(str(world / "train"), annotations, cache_dir=str(cache), **settings)
+
+    return make
+
+
+@pytest.fixture
+def model(example):
+    def make(backbone=None, **options):
+        """A small co-evolution of one short round; it asks of what it cannot name too, and its pool keeps all."""
+        settings = {
+            "rounds": 1,
+            "pseudo_label_epochs": 1,
+            "grpo_epochs": 1,
+            "questioner": QuestionerConfig(min_naming=0.0, group=3, per_video=4),
+            "solver": SolverConfig(group=4, head=HeadConfig(hidden=16, attention_heads=2, relation_layers=1)),
+            "pool": PoolRule(agreement_low=0.0, agreement_high=1.0),
+            "votes": 4,
+            "checkpoint_every_steps": 1,
+        }
+        return CoEvolution(backbone or example(), **settings | options)
+
+    return make
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    def make(folder="run", **options):
+        quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+        return pl.Trainer(
+            accelerator="cpu",
+            max_epochs=-1,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            default_root_dir=tmp_path / folder,
+            **quiet | options,
+        )
+
+    return make

@@ -140,8 +140,8 @@ class CoEvolution(Roles):
         self.backbone.requires_grad_(False)
         if not self.records.rounds:
             self._finish_round(0)
-        if self.schedule.questioner_epochs == 0 and self.data.pool.round == 0:
-            self._build_pool(1)
+        if self.schedule.questioner_epochs == 0 and self.data.pool.round < self.data.epoch.round <= self.schedule.rounds:
+            self._build_pool(self.data.epoch.round)
 
     def _align(self, teacher: Backbone) -> None:
         """Phase 0: the backbone's tokens learn, label-free, where they lie in the text's space."""
@@ -169,9 +169,7 @@ class CoEvolution(Roles):
         )
 
     def _set_phase(self, epoch: int) -> None:
-        """Tell the DataModule what the next epoch serves."""
-        if epoch >= self.schedule.num_epochs:
-            return
+        """Tell the DataModule what the next epoch serves; after the last, what further rounds would begin with."""
         phase = self.schedule.phase(epoch)
         self.data.set_phase(phase.name, phase.round, phase.epoch, phase.num_epochs)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tevo.backbones.base import TextEncoder
@@ -23,7 +23,7 @@ class Examination:
     """What a policy made of each question. A score is the mean probability of the with-video majority answer."""
 
     consensus: Consensus
-    votes: Float[Tensor, "question vote"]  # option index, or -1
+    votes: Int[Tensor, "question vote"]  # option index, or -1
     spans: Float[Tensor, "question vote span 2"]  # seconds
     span_mask: Bool[Tensor, "question vote span"]
     with_video: Float[Tensor, "question"]
