@@ -1,6 +1,6 @@
 """``python killer.py WHERE NTH WORDS...`` is ``tevo WORDS...``, until SIGKILL at the NTH call of a function.
 
-WHERE is ``module:function`` or ``module:Class.method``; with ``checkpoint`` the NTH checkpoint is written by half first.
+WHERE is ``module:function`` or ``module:Class.method``; with ``checkpoint`` the NTH checkpoint is first half written.
 """
 
 import os

@@ -96,6 +96,25 @@ class Roles(pl.LightningModule):
         info = (data.found.asked.videos if data.val_questions else data.videos)[question.video]
         return Span(info.start_s, info.end_s)
 
+    def on_validation_start(self) -> None:
+        """Refuse a backbone that reads no words yet."""
+        self._check_aligned()
+
+    def on_test_start(self) -> None:
+        """As validation."""
+        self._check_aligned()
+
+    def on_predict_start(self) -> None:
+        """As validation."""
+        self._check_aligned()
+
+    def _check_aligned(self) -> None:
+        if self.encoder.teacher is not None and not self.alignment:
+            raise TevoError(
+                f"{_name(self.encoder_facts)} reads words only after phase 0 of a fit: give a checkpoint of one with "
+                "--ckpt_path (last, best or a file)"
+            )
+
     def validation_step(self, batch: QuestionBatch, batch_idx: int) -> None:
         """Collect answers; measured at the end of the epoch."""
         self._collected += self.answer_batch(batch)
@@ -104,6 +123,7 @@ class Roles(pl.LightningModule):
         """Metrics of the annotated questions, which the Trainer prints as a table."""
         rows = {row["qid"]: row for row in self._take_answers()}  # all ranks take as many steps: some are there twice
         self.log_dict(measured(list(rows.values()), self.data.val_questions))
+        self._say(self._unread())
 
     def test_step(self, batch: QuestionBatch, batch_idx: int) -> None:
         """As validation."""
@@ -122,6 +142,7 @@ class Roles(pl.LightningModule):
         put = [replace(q, options=q.options or usual_options(q, phrases)) for q in batch.questions]
         rows = self.answer_batch(replace(batch, questions=put))
         for index, question in enumerate(batch.questions):
+            rows[index]["options"] = list(question.options)
             reason = window_outside(question, self._limits(question))
             if reason:
                 rows[index] |= {"pred_answer": "", "pred_answer_confidence": None, "pred_relevant_windows": []}
@@ -138,12 +159,18 @@ class Roles(pl.LightningModule):
         path = self.folder / ANSWERS
         path.parent.mkdir(parents=True, exist_ok=True)
         write_rows(path, rows)
-        refused = [row["reason"] for row in rows if "reason" in row]
-        unread = [
-            f"{bad.path} cannot be read ({bad.reason}), nor any question about it" for bad in self.data.bad_videos
-        ]
-        lines = [f"not answered: {why}" for why in [*refused, *unread]]
-        tqdm.write("\n".join([*lines, f"{len(rows) - len(refused)} questions answered: {path}"]))
+        refused = [f"not answered: {row['reason']}" for row in rows if "reason" in row]
+        untrained = (
+            [] if self.records.rounds else ["these are the untrained model's answers: give a --ckpt_path for others"]
+        )
+        self._say([*refused, *self._unread(), *untrained, f"{len(rows) - len(refused)} questions answered: {path}"])
+
+    def _unread(self) -> list[str]:
+        return [f"{bad.path} cannot be read ({bad.reason}), nor any question about it" for bad in self.data.bad_videos]
+
+    def _say(self, lines: list[str]) -> None:
+        if lines and self.trainer.is_global_zero:
+            tqdm.write("\n".join(lines))
 
     def _take_answers(self) -> list[dict[str, Any]]:
         """The answers of all processes, and begin anew."""
@@ -180,14 +207,17 @@ class Roles(pl.LightningModule):
         unlike = differences(own["backbone"], self.encoder_facts)
         if unlike:
             raise TevoError(
-                f"the checkpoint was made with the backbone {own['backbone']['name'] or own['backbone']['class_path']}; "
-                f"the one here differs in {', '.join(unlike)}. Give the run's own config.yaml with --config, or start "
-                "anew without --ckpt_path"
+                f"the checkpoint was made with the backbone {_name(own['backbone'])}; the one here differs in "
+                f"{', '.join(unlike)}. Give the run's own config.yaml with --config, or start anew without --ckpt_path"
             )
         _check_shapes(checkpoint["state_dict"], self.state_dict())
         self.alignment = own["alignment"]
         self.backbone.load_state_dict(self.alignment, strict=False)
         self.records.load_state_dict(own["records"])
+
+
+def _name(facts: Mapping[str, Any]) -> str:
+    return str(facts["name"] or facts["class_path"])
 
 
 def _check_shapes(saved: Mapping[str, Tensor], here: Mapping[str, Tensor]) -> None:

@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from tevo.data.datamodule import VideoQuestions
 from tevo.errors import TevoError
+from tevo.tasks.atomic import settle
 from tevo.tasks.coevolution import CoEvolution
 from tevo.verbs.run_folder import CHECKPOINT_WORDS, check_checkpoint, find_checkpoint, move_aside
 from tevo.verbs.summary import summarise
@@ -34,12 +35,21 @@ TRAINER_DEFAULTS: dict[str, Any] = {
 class RunConfig(SaveConfigCallback):
     """Writes ``config.yaml`` at the top of the run folder, beside the results it explains."""
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Nothing yet: a fit may still be refused, and must not leave its options beside another one's results."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The videos are found, the checkpoint is loaded: from here on it is this run's folder."""
+        if trainer.is_global_zero:
+            self.save_config(trainer, pl_module, "fit")
+
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Called once, on the first process only."""
-        if stage == "fit":
-            folder = Path(trainer.default_root_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            self.parser.save(self.config, folder / "config.yaml", skip_none=False, overwrite=True)
+        """Whole or not at all."""
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / ".config.yaml.unfinished"
+        self.parser.save(self.config, unfinished, skip_none=False, overwrite=True)
+        settle(unfinished, folder / "config.yaml")
 
 
 class TevoCLI(LightningCLI):

@@ -4,7 +4,7 @@ import glob
 import json
 import os
 import queue
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -221,11 +221,10 @@ def _probe_all(paths: list[str], timeout_s: float, workers: int) -> Iterator[tup
 
 
 def _bar(
-    items: Iterable[tuple[str, dict[str, object]]], total: int, progress: bool
-) -> Iterable[tuple[str, dict[str, object]]]:
+    items: Iterator[tuple[str, dict[str, object]]], total: int, progress: bool
+) -> Iterator[tuple[str, dict[str, object]]]:
     if not progress or not total:
         return items
     from tqdm import tqdm
 
-    bar: Iterable[tuple[str, dict[str, object]]] = tqdm(items, total=total, desc="probing", unit="video", disable=None)
-    return bar
+    return iter(tqdm(items, total=total, desc="probing", unit="video", disable=None))
