@@ -108,12 +108,11 @@ class Bench:
     def rows(self, solver: Solver, split: str) -> list[dict[str, Any]]:
         """A Solver's answers to a split's questions."""
         solver.eval()
-        rows = []
-        for batch in self.data(split).val_batches():
+        data, rows = self.data(split), []
+        limits = {name: Span(info.start_s, info.end_s) for name, info in data.found.asked.videos.items()}
+        for batch in data.val_batches():
             best = solver.predict_questions(batch.videos, solver.queries(batch.questions, batch.rows))
-            for index, question in enumerate(batch.questions):
-                info = self.data(split).found.asked.videos[question.video]
-                rows.append(prediction_row(question, best, index, Span(info.start_s, info.end_s)))
+            rows += [prediction_row(q, best, index, limits[q.video]) for index, q in enumerate(batch.questions)]
         return rows
 
     def answers_of(self, run: Path, splits: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

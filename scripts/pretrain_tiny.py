@@ -4,8 +4,8 @@ The stand-in for web pretraining: it reads ``clips/`` and ``clips/captions.jsonl
 never a span) and writes ``src/tevo/weights/{clip_tiny,videomae_tiny}.safetensors``.
 
     tevo world runs/world --size full --seed 0
-    python scripts/pretrain_tiny.py clip runs/world/clips --steps 5000
-    python scripts/pretrain_tiny.py videomae runs/world/clips --steps 2500
+    python scripts/pretrain_tiny.py clip runs/world/clips --steps 2800 --threads 1
+    python scripts/pretrain_tiny.py videomae runs/world/clips --steps 1800 --threads 1
 
 ``clip``: a clip is described by what its end shows and its beginning does not, plus what is seen only in between
 (:func:`describe`, the same reading that the Questioner gives a segment); cross-entropy against the captions.

@@ -13,7 +13,7 @@ from tevo.data.collection import Probing, default_cache_dir, write_bad_videos
 from tevo.data.curriculum import Curriculum, CurriculumConfig
 from tevo.data.datasets import VideoBatch
 from tevo.data.features import FeatureStore
-from tevo.data.loader import Share, generator_of
+from tevo.data.loader import Share, generator_of, shuffled_order
 from tevo.data.pool import Pool, heldout_videos
 from tevo.data.serving import (
     Epoch,
@@ -51,6 +51,7 @@ class VideoQuestions(pl.LightningDataModule):
         max_frames: most frames looked at a video; longer videos are looked at more thinly, all of them.
         dense_factor: the closer look takes this many times more frames.
         videos_per_batch: most videos a step of the Questioner.
+        videos_per_epoch: videos drawn for an epoch of the Questioner; all when not given.
         questions_per_batch: most questions a step of the Solver, and of evaluation.
         questions_per_epoch: questions drawn from the pool an epoch; all that the curriculum admits when not given.
         heldout_share: share (0..1) of the videos whose questions the Solver never trains on; predictions are made
@@ -75,6 +76,7 @@ class VideoQuestions(pl.LightningDataModule):
         max_frames: int = 512,  # assumed
         dense_factor: int = 2,  # assumed
         videos_per_batch: int = 16,  # assumed
+        videos_per_epoch: int | None = None,
         questions_per_batch: int = 64,  # assumed
         questions_per_epoch: int | None = None,
         heldout_share: float = 0.1,  # assumed
@@ -96,6 +98,7 @@ class VideoQuestions(pl.LightningDataModule):
         self.fps, self.max_frames, self.dense_factor = fps, max_frames, dense_factor
         self.max_cache_bytes, self.seed, self.progress = int(max_cache_gb * 1e9), seed, progress
         self.videos_per_batch, self.questions_per_batch = videos_per_batch, questions_per_batch
+        self.videos_per_epoch = videos_per_epoch
         self.questions_per_epoch, self.heldout_share = questions_per_epoch, heldout_share
         self.curriculum = Curriculum(curriculum)
         self.pool = Pool()
@@ -226,7 +229,9 @@ class VideoQuestions(pl.LightningDataModule):
         """Videos in the Questioner's phase, pooled questions in the Solver's."""
         share, name = Share(*self._place), str(self.epoch)
         if self.epoch.phase == "questioner":
-            return serve_videos(self.store, self.videos, self.videos_per_batch, name, share, self.seed)
+            order = shuffled_order(len(self.videos), self.seed, name)[: self.videos_per_epoch]
+            drawn = {video: self.videos[video] for video in (list(self.videos)[index] for index in order)}
+            return serve_videos(self.store, drawn, self.videos_per_batch, name, share)
         return serve_pool(self.store, self.videos, self._draw(), self.questions_per_batch, name, share)
 
     def all_videos(self, share: bool = False) -> VideoLoader:

@@ -11,10 +11,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from tevo.heads.cues import around, describe
+from tevo.ops import masked_mean
 from tevo.prompts.grammar import LEVELS
 from tevo.structures import VideoTokens
 
 ASKABLE = tuple(LEVELS)
+NEEDS = {"before": 2, "after": 2}  # events that a video must have for a kind; 1 otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,11 @@ class Asker(nn.Module):
         self.cue_weights = nn.Parameter(initial)
 
     def logits(self, segments: Segments, bank: Float[Tensor, "clause joint"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of segments [batch event], kinds given a segment [batch event kind], clauses [batch event clause]."""
+        """Logits of kinds [batch kind], segments [batch event], clauses [batch event clause]."""
         hidden = self.read(torch.cat([segments.shown, segments.cues], -1))
         value = segments.cues @ (self.cue_weights * self.used) + self.segment(hidden)[..., 0]
-        return value.masked_fill(~segments.mask, -1e4), self.kinds(hidden), segments.names + self.adapt(hidden) @ bank.T
+        kinds = self.kinds(masked_mean(hidden, segments.mask[..., None], 1))
+        return kinds, value.masked_fill(~segments.mask, -1e4), segments.names + self.adapt(hidden) @ bank.T
 
     def choose(
         self,
@@ -125,11 +128,11 @@ class Asker(nn.Module):
     ) -> Choices:
         """Draw ``group`` questions a video among the kinds allowed, or score the ones given.
 
-        Order: segment, kind, clause of the target, clause of the anchor. *first* and *last* are asked of the first and
-        the last segment alone; *before* and *after* need a neighbour on the right side. Where no kind allowed can be
-        asked of the segment drawn, one of them is drawn all the same, and composing the question fails.
+        Order: kind, segment, clause of the target, clause of the anchor. The kind comes first, so that the few segments
+        that are first or last do not make those questions rare. *before* and *after* need a neighbour on the right
+        side; where a video has too few events for a kind, composing the question fails.
         """
-        value, kind_logits, clause_logits = self.logits(segments, bank)
+        kind_logits, value, clause_logits = self.logits(segments, bank)
         batch = len(value)
 
         def pick(logits: Tensor, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -140,10 +143,11 @@ class Asker(nn.Module):
             return chosen, log_p.gather(-1, chosen[..., None])[..., 0]
 
         rows = torch.arange(batch, device=value.device)[:, None]
-        target, log_target = pick(value[:, None].expand(-1, group, -1), None if given is None else given.target)
-        allowed = self._allowed(segments, target, kinds)
-        possible = kind_logits[rows, target].masked_fill(~allowed, -1e4)
-        kind, log_kind = pick(possible, None if given is None else given.kind)
+        open_to = self._open(segments, kinds)
+        spread = kind_logits.masked_fill(~open_to, -1e4)[:, None].expand(-1, group, -1)
+        kind, log_kind = pick(spread, None if given is None else given.kind)
+        fitting = value[:, None].masked_fill(~self._fits(segments, kind), -1e4)
+        target, log_target = pick(fitting, None if given is None else given.target)
         last = (segments.mask.sum(-1, keepdim=True) - 1).clamp(min=0)
         anchor = torch.minimum(self._anchor(kind, target).clamp(min=0), last)
         clause, log_clause = pick(clause_logits[rows, target], None if given is None else given.clause)
@@ -156,21 +160,24 @@ class Asker(nn.Module):
         )  # fmt: skip
 
     @staticmethod
-    def _allowed(
-        segments: Segments, target: Int[Tensor, "batch group"], kinds: tuple[str, ...]
-    ) -> Bool[Tensor, "batch group kind"]:
-        """Which kinds can be asked about each target; every kind of ``kinds`` where none can."""
+    def _open(segments: Segments, kinds: tuple[str, ...]) -> Bool[Tensor, "batch kind"]:
+        """The kinds allowed that each video has the events for; all that are allowed where it has them for none."""
         number = segments.mask.sum(-1, keepdim=True)
-        possible = {
-            "before": target + 1 < number,
-            "after": target > 0,
-            "first": target == 0,
-            "last": target == number - 1,
-        }
-        true = torch.ones_like(target, dtype=torch.bool)
-        allowed = torch.stack([possible.get(kind, true) if kind in kinds else ~true for kind in ASKABLE], -1)
-        wanted = torch.tensor([kind in kinds for kind in ASKABLE], device=target.device)
-        return allowed | (wanted & ~allowed.any(-1, keepdim=True))
+        needed = torch.tensor([NEEDS.get(kind, 1) for kind in ASKABLE], device=number.device)
+        wanted = torch.tensor([kind in kinds for kind in ASKABLE], device=number.device)
+        enough = wanted & (number >= needed)
+        return enough | (wanted & ~enough.any(-1, keepdim=True))
+
+    @staticmethod
+    def _fits(segments: Segments, kind: Int[Tensor, "batch group"]) -> Bool[Tensor, "batch group event"]:
+        """Which events each kind can have as its target; any event where none fits."""
+        event = torch.arange(segments.mask.shape[1], device=kind.device)[None, None]
+        last = segments.mask.sum(-1)[:, None, None] - 1
+        rules = {"first": event == 0, "last": event == last, "before": event < last, "after": event > 0}
+        fits = segments.mask[:, None].expand(-1, kind.shape[1], -1)
+        for name, rule in rules.items():
+            fits = fits & (rule | (kind != ASKABLE.index(name))[..., None])
+        return fits | ~fits.any(-1, keepdim=True)
 
     @staticmethod
     def _anchor(kind: Int[Tensor, "batch group"], target: Int[Tensor, "batch group"]) -> Int[Tensor, "batch group"]:
