@@ -10,6 +10,7 @@ import torch
 from tevo.backbones import Backbone, BackboneSpec, TextEncoder, build_backbone
 from tevo.backbones.tiny import save_tiny
 from tevo.data.datamodule import VideoQuestions
+from tevo.data.datasets import VideoBatch
 from tevo.data.world import generate
 from tevo.heads.evidence import HeadConfig
 from tevo.objectives.consensus import PoolRule
@@ -123,3 +124,77 @@ def trainer(tmp_path):
         )
 
     return make
+
+
+CLAUSES = tuple(f"the {colour} shape {action}" for colour in ("red", "blue", "green") for action in ("grows", "spins"))
+
+
+class Concepts(Backbone, TextEncoder):
+    """A space in which every clause of the bank has an axis of its own; the axis before them is the background."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = BackboneSpec("concepts", len(CLAUSES) + 2, 8, 1, 1.0, "concepts")
+
+    def encode_video(self, frames, times_s):
+        raise AssertionError("these tests begin with tokens")
+
+    def encode_text(self, texts):
+        axes = [1 + CLAUSES.index(text) if text in CLAUSES else len(CLAUSES) + 1 for text in texts]
+        return torch.eye(self.spec.dim)[axes]
+
+
+@pytest.fixture
+def concepts():
+    return Concepts()
+
+
+@pytest.fixture
+def clauses():
+    return CLAUSES
+
+
+@pytest.fixture
+def bank(tmp_path):
+    path = tmp_path / "clauses.txt"
+    path.write_text("\n".join(CLAUSES))
+    return str(path)
+
+
+@pytest.fixture
+def scene():
+    """Videos of one-second tokens in which clauses happen: [(number of the clause, first second, last second), ...]."""
+
+    def make(*videos, seconds=32, start_s=0.0, noise=0.02):
+        rows = []
+        for number, events in enumerate(videos):
+            generator = torch.Generator().manual_seed(number)
+            values = noise * torch.randn(seconds, len(CLAUSES) + 2, generator=generator)
+            values[:, 0] += 1.0
+            for clause, first, last in events:
+                values[first:last, 1 + clause] += 2.0
+            rows.append(torch.nn.functional.normalize(values, dim=-1))
+        begin = torch.arange(float(seconds)) + start_s
+        spans = torch.stack([begin, begin + 1], -1).expand(len(rows), -1, -1)
+        mask = torch.ones(len(rows), seconds, dtype=torch.bool)
+        values = torch.stack(rows)
+        order = torch.randperm(seconds, generator=torch.Generator().manual_seed(5))
+        whole, shuffled = VideoTokens(values, spans, mask), VideoTokens(values[:, order], spans, mask)
+        ends = torch.full((len(rows),), start_s), torch.full((len(rows),), start_s + seconds)
+        return VideoBatch([f"{number}.mp4" for number in range(len(rows))], whole, shuffled, whole, *ends)
+
+    return make
+
+
+@pytest.fixture
+def shaken():
+    """Moves every weight away from where it began: no last layer is zero any more."""
+
+    def shake(module, scale=0.2, seed=1):
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for weight in module.parameters():
+                weight += scale * torch.randn(weight.shape, generator=generator)
+        return module
+
+    return shake
