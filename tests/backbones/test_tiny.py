@@ -73,7 +73,7 @@ def test_missing_weights_are_named_with_the_way_out(build, tmp_path, monkeypatch
     monkeypatch.setattr(tiny, "WEIGHTS", tmp_path)
     with pytest.raises(TevoError, match=r"tiny\.safetensors.*`pretrained: null`"):
         build()
-    assert build(pretrained=None).spec.dim == 128
+    assert build(pretrained=None).spec.image_size_px == 64
 
 
 def test_weights_of_another_model_are_refused(clip, tmp_path):

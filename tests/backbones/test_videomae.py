@@ -12,6 +12,9 @@ from tevo.backbones.tiny import VIDEOMAE_TINY
 from tevo.backbones.videomae import VideoMAEBackbone, videomae_tiny
 from tevo.errors import TevoError
 
+DIM = VIDEOMAE_TINY["hidden_size"]
+PATCHES = (VIDEOMAE_TINY["image_size"] // VIDEOMAE_TINY["patch_size"]) ** 2  # of a frame
+
 
 @pytest.fixture(scope="module")
 def videomae() -> VideoMAEBackbone:
@@ -27,7 +30,7 @@ def _frames(time: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _rows(num: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    values = torch.randn(num, 128, generator=generator) + 2.0
+    values = torch.randn(num, DIM, generator=generator) + 2.0
     return values, values[:, :20] @ torch.randn(20, 128, generator=generator) + 5.0
 
 
@@ -37,14 +40,14 @@ def test_a_token_is_the_mean_of_its_tubelets_patches(videomae):
     clips = ((frames / 255 - mean) / std).view(4, 8, 3, 64, 64)
     with torch.no_grad():
         hidden = videomae.model(pixel_values=clips).last_hidden_state
-    wanted = torch.stack([part.mean(dim=1) for part in hidden.split(64, dim=1)], dim=1).view(2, 8, 128)
+    wanted = torch.stack([part.mean(dim=1) for part in hidden.split(PATCHES, dim=1)], dim=1).view(2, 8, DIM)
     torch.testing.assert_close(videomae.encode_video(frames, times_s).values, wanted, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(("time", "tokens"), [(1, 1), (2, 1), (3, 2), (7, 4), (8, 4), (9, 5), (16, 8)])
 def test_any_number_of_frames_gives_a_token_for_every_begun_tubelet(videomae, time, tokens):
     encoded = videomae.encode_video(*_frames(time))
-    assert encoded.values.shape == (2, tokens, 128)
+    assert encoded.values.shape == (2, tokens, DIM)
     assert bool(encoded.mask.all())
 
 
@@ -166,7 +169,7 @@ def test_weights_that_cannot_be_fetched_are_named_with_the_ways_out(monkeypatch,
 
 
 def test_configs_that_do_not_fit_together_are_refused(videomae):
-    for wrong in ({"num_frames": 7}, {"hidden_size": 130}, {"image_size": [64, 32]}):
+    for wrong in ({"num_frames": 7}, {"hidden_size": VIDEOMAE_TINY["hidden_size"] + 1}, {"image_size": [64, 32]}):
         with pytest.raises(TevoError, match="VideoMAE"):
             VideoMAEBackbone({**VIDEOMAE_TINY, **wrong}, videomae.text_tower)
     assert isinstance(VideoMAEModel(VideoMAEConfig(**VIDEOMAE_TINY)), nn.Module)
