@@ -94,7 +94,8 @@ class Bench:
         return [
             Question(
                 id=row["qid"], video=row["vid"], text=row["query"], kind=row["kind"], options=tuple(row["options"]),
-                answer=row["answer"], evidence=tuple(Span(a, b) for a, b in row["relevant_windows"]), family=row["family"],
+                answer=row["answer"], evidence=tuple(Span(*window) for window in row["relevant_windows"]),
+                family=row["family"],
             )
             for row in rows
         ]  # fmt: skip
@@ -198,8 +199,8 @@ def fit_run(bench: Bench, variant: str, seed: int) -> Path:
         options = {"witness": "solver"}
     model = CoEvolution(bench.backbone, questioner=questioner, solver=solver, seed=seed, **options)
     data = VideoQuestions(
-        str(bench.world / "train"), str(bench.world / "test" / "annotations.jsonl"), cache_dir=str(bench.cache), seed=seed,
-        heldout_share=0.05, progress=False, curriculum=CurriculumConfig(),
+        str(bench.world / "train"), str(bench.world / "test" / "annotations.jsonl"), cache_dir=str(bench.cache),
+        seed=seed, heldout_share=0.05, progress=False, curriculum=CurriculumConfig(),
     )  # fmt: skip
     trainer = pl.Trainer(
         accelerator="cpu", devices=1, default_root_dir=run, max_epochs=-1, reload_dataloaders_every_n_epochs=1,

@@ -140,7 +140,10 @@ class CoEvolution(Roles):
         self.backbone.requires_grad_(False)
         if not self.records.rounds:
             self._finish_round(0)
-        if self.schedule.questioner_epochs == 0 and self.data.pool.round < self.data.epoch.round <= self.schedule.rounds:
+        if (
+            self.schedule.questioner_epochs == 0
+            and self.data.pool.round < self.data.epoch.round <= self.schedule.rounds
+        ):
             self._build_pool(self.data.epoch.round)
 
     def _align(self, teacher: Backbone) -> None:

@@ -22,9 +22,10 @@ WITNESSES = ("solver", "both", "questioner")
 """Who vouches for a pseudo-label.
 
 ``solver``: the majority's answer, whatever the Questioner thinks (VZ, EV). ``both``: the same, when it is the
-Questioner's own answer too. ``questioner`` (assumed; window view only): the Questioner's answer and span, which the Solver
-did not make itself, when the share of votes that give it lies in the agreement band. The majority of a Solver that cannot
-yet do a kind of question is noise, and its span lies elsewhere: the other two rules drop just what it should learn.
+Questioner's own answer too. ``questioner`` (assumed; window view only): the Questioner's answer and span, which the
+Solver did not make itself, when the share of votes that give it lies in the agreement band. The majority of a Solver
+that cannot yet do a kind of question is noise, and its span lies elsewhere: the other two rules drop just what it
+should learn.
 """
 
 
