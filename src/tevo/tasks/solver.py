@@ -164,6 +164,7 @@ class Solver(pl.LightningModule):
         tokens = jitter(videos.tokens, self.config.view_jitter, generator)
         with torch.no_grad():
             self.policy.eval()  # the rollout and the update see the same network: dropout off in both
+            self.reference.eval()
             state = self.watch(tokens)
             sampled = self.policy.rollout(state, queries, self.config.group, generator)
             terms = self.rewards(videos, queries, targets, sampled.rollouts, judge)
