@@ -157,7 +157,7 @@ class ClipTrainer(Trainer):
     def measure(self) -> dict[str, float]:
         self.clip.model.eval()
         rng = random.Random(0)
-        bank = world_phrases()  # every clause there is, also the half that never happens
+        bank = world_phrases()  # every clause there is, also those that the clips never show
         text = self.encode(list(bank))
         hits: list[tuple[bool, bool, bool]] = []
         for first in range(0, len(self.test_ids), 100):

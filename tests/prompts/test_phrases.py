@@ -3,7 +3,16 @@
 import pytest
 
 from tevo.errors import TevoError
-from tevo.prompts.phrases import COUNTS, DURATIONS, FAMILY_OF, load_phrases, world_phrases
+from tevo.prompts.phrases import (
+    COLOURS,
+    COUNTS,
+    DURATIONS,
+    FAMILY_OF,
+    KNOCKED,
+    clause,
+    load_phrases,
+    world_phrases,
+)
 
 
 def test_the_bank_of_the_world_says_every_thing_once():
@@ -11,9 +20,10 @@ def test_the_bank_of_the_world_says_every_thing_once():
     assert load_phrases("world") == bank
     assert len(set(bank)) == len(bank)
     assert all(phrase.split(" ", 3)[3] in FAMILY_OF for phrase in bank)
-    assert "the red circle turns red" not in bank
-    assert "the red circle spins" not in bank  # nobody could see it
-    assert "the red square spins" in bank
+    assert {phrase.split(" ", 3)[1] for phrase in bank} == set(COLOURS)
+    assert "the red shape turns blue" in bank
+    assert "the red shape turns red" not in bank  # nobody could see it
+    assert clause("white", KNOCKED) in bank
     assert not set(COUNTS) & set(DURATIONS)
 
 

@@ -1,7 +1,7 @@
 """Phrase banks: the events that a Questioner without a language model can name.
 
 A bank is a list of clauses in the third person ("the red shape grows"), one a line in a user's file.
-The bank of the procedural world is spelled out here; more than half of it never happens in any video.
+The bank of the procedural world is spelled out here; at most half of it ever happens in train/, test/ and ood/.
 """
 
 from itertools import product

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tevo.data.world.generate import CLIPS, OOD, TEST, TRAIN, make_scene
-from tevo.data.world.scene import REPEATABLE, STEP
+from tevo.data.world.scene import GROWTH, REPEATABLE, SIZES, STEP
 from tevo.data.world.vocabulary import allowed
 from tevo.prompts.phrases import COLOURS, FAMILY_OF
 
@@ -99,22 +99,64 @@ def test_events_fill_their_spans(scenes):
             assert event.end_s - own[-1] <= EDGE_S
 
 
+def resting(scene):
+    """Frames in which nothing happens, to the frame."""
+    times = np.arange(len(scene.things[0].tracks["x"])) / scene.fps
+    edge = 1 / scene.fps + 1e-6
+    return np.all([(times < e.start_s - edge) | (times > e.end_s + edge) for e in scene.events], axis=0)
+
+
+def test_sizes_and_opacities_at_rest_are_anything_in_between(scenes):
+    """Every eighth of either range is somewhere at rest, so that no size and few opacities mean a change."""
+    sizes, opacities = [], []
+    for _, scene in scenes:
+        still = resting(scene)
+        for thing in scene.things:
+            alpha = thing.tracks["alpha"][still]
+            sizes += [*thing.tracks["size"][still][alpha > 0]]
+            opacities += [*alpha[alpha > 0]]
+    for values, (low, high) in ((sizes, SIZES), (opacities, (0.35, 1.0))):
+        assert low - 1e-6 <= min(values) and max(values) <= high + 1e-6
+        shares = np.histogram(values, 8, (low, high))[0] / len(values)
+        assert shares.min() > 0.02
+        assert shares.max() < 0.3
+
+
+def test_things_come_no_nearer_than_neighbours_at_rest(scenes):
+    """Hits and moves too: nearness alone does not give them away."""
+    neighbours = STEP - 2 * 0.03  # both centres may be off their cells' by 0.03
+    nearest_hit = []
+    for _, scene in scenes:
+        at = np.stack([(thing.tracks["x"], thing.tracks["y"]) for thing in scene.things])  # thing, axis, frame
+        gap = np.abs(at[:, None] - at[None]).max(2) + np.eye(len(at))[..., None]
+        assert gap.min() >= neighbours - 1e-5
+        for event in scene.events:
+            if event.effect:
+                nearest_hit.append(gap[..., round((event.start_s + event.end_s) / 2 * scene.fps)].min())
+    assert max(nearest_hit) <= STEP + 2 * 0.03 + 0.05  # one comes up to the other; the contact may fall between frames
+
+
+def test_the_parts_have_their_number_of_things(scenes):
+    for part, scene in scenes:
+        assert part.things[0] <= len(scene.things) <= part.things[1]
+    assert {len(scene.things) for part, scene in scenes if part == CLIPS} >= {1, 5}
+
+
 def test_what_happens_is_what_the_clause_says(scenes):
     seen = set()
     for _, scene in scenes:
         state = np.stack([looks(thing) for thing in scene.things])
         times = np.arange(state.shape[1]) / scene.fps
-        shapes = [thing.shape for thing in scene.things]
         for event in scene.events:
             inside = np.flatnonzero((times > event.start_s - 1e-6) & (times < event.end_s - 1e-6))
             before, after = state[:, inside[0] - 2], state[:, min(inside[-1] + 2, len(times) - 1)]
-            names = [f"the {COLOURS[int(row[5])]} {shape}" for row, shape in zip(before, shapes, strict=True)]
+            names = [COLOURS[int(row[5])] for row in before]
             assert len(set(names)) == len(names)  # a clause names one thing
-            subject, action = event.phrase.rsplit(" ", event.phrase.count(" ") - 2)[0], event.phrase.split(" ", 3)[3]
+            _, subject, _, action = event.phrase.split(" ", 3)
             actor = names.index(subject)
             check_action(action, before[actor], state[actor, inside], after[actor])
             if event.effect:
-                knocked = names.index(" ".join(event.effect.split(" ")[:3]))
+                knocked = names.index(event.effect.split(" ")[1])
                 assert np.hypot(*(after[knocked] - before[knocked])[:2]) == pytest.approx(STEP, abs=1e-5)
             seen.add(action)
     assert seen == set(FAMILY_OF) - {"is knocked away"}
@@ -135,7 +177,7 @@ def check_action(action, before, during, after):
         assert (after[alpha] == 0) == (action == "disappears")
     elif action in ("grows", "shrinks"):
         assert changed == {size}
-        assert (after[size] > before[size]) == (action == "grows")
+        assert after[size] / before[size] == pytest.approx(GROWTH if action == "grows" else 1 / GROWTH, rel=1e-5)
     elif action.startswith("turns "):
         assert changed == {colour}
         assert COLOURS[int(after[colour])] == action.split(" ")[1]

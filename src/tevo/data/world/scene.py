@@ -1,7 +1,8 @@
 """Plans a video of the procedural world: objects, their state over time, and the events, exact by construction.
 
 Every visible property (place, size, opacity, colour, angle) is random at rest, and an event is a change of one of
-them: a single frame does not tell which event is going on.
+them, through values that other things have at rest. A single frame still tells something: which things are in view at
+all, where one is next to another, and one that is fainter (under 0.35) than any at rest.
 """
 
 import math
@@ -196,7 +197,7 @@ class _Stage:
     def _hit(
         self, thing: Thing, span: tuple[float, float], other: Thing, near: tuple[int, int], behind: tuple[int, int]
     ) -> str:
-        """One thing comes up to another, which flies on: they never overlap, as neighbours at rest do not."""
+        """One thing comes up to another, which flies on: they come no nearer than neighbours at rest."""
         contact = span[0] + 0.5 * (span[1] - span[0])
         effect = clause(other.colour, KNOCKED)
         self.move(thing, (span[0], contact), near)

@@ -14,9 +14,10 @@ SEEN_COLOURS, OOD_COLOURS = 3, 1  # colours an action takes in each share, of 8
 def allowed(share: Share) -> frozenset[str]:
     """The clauses that may happen in a share of the world.
 
-    ``seen`` (train, test) and ``ood`` are disjoint; together they are less than half of the bank. ``clips``, the
-    stand-in for web pretraining, knows more than any one collection of videos: everything but ``ood``. The split is a
-    hash, not a random draw, so that it is the same in every run and release; every action occurs in all of them.
+    ``seen`` (train, test) and ``ood`` are disjoint; together they are at most half of the bank. ``clips``, the stand-in
+    for web pretraining, knows more than any one collection of videos: everything but ``ood``. What ``ood`` keeps back
+    are pairs of a colour and an action: every colour and every action alone occurs in the other shares too. The split
+    is a hash, not a random draw, so that it is the same in every run and release.
     """
     if share == "clips":
         return frozenset(world_phrases()) - allowed("ood")
