@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
+from itertools import permutations
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from tevo.data.world.vocabulary import allowed
 from tevo.metrics.baselines import centre_prior, random_span, whole_video
 from tevo.ops import set_iou
 from tevo.prompts.grammar import LEVELS, parse
-from tevo.prompts.phrases import COUNTS, DURATIONS, DURATIONS_S, FAMILY_OF
+from tevo.prompts.phrases import COLOURS, COUNTS, DURATIONS, DURATIONS_S, FAMILY_OF, HITS
 
 TIME_ALONE = ("what", "before", "after", "first", "last")  # options are events of the same video
 PARTS = pytest.mark.parametrize("part", ["test", "ood", "train"])
@@ -77,7 +78,7 @@ def test_answers_are_true(planned, part):
             assert row["answer"] == COUNTS[len(found) - 1]
         elif kind == "duration":
             length = found[0].end_s - found[0].start_s
-            assert abs(DURATIONS_S[DURATIONS.index(row["answer"])] - length) <= 0.6
+            assert abs(DURATIONS_S[DURATIONS.index(row["answer"])] - length) <= 0.451  # never half-way
         elif kind != "when":
             assert len(found) == 1
             assert row["answer"] == found[0].phrase
@@ -88,8 +89,29 @@ def test_only_time_tells_options_apart(planned, part):
     for scene, row in rows_of(planned, part):
         if row["kind"] in TIME_ALONE:
             assert set(row["options"]) <= {event.phrase for event in scene.events}
-        if row["kind"] == "why":  # every wrong cause does happen, in some video
-            assert set(row["options"]) <= allowed("seen") | allowed("ood")
+        if row["kind"] == "why":  # every wrong cause does happen, in this share or in seen
+            assert set(row["options"]) <= allowed("seen") | (allowed("ood") if part == "ood" else set())
+            assert all(option.endswith(HITS) for option in row["options"])
+
+
+@PARTS
+def test_options_of_first_and_last_could_come_in_any_order(planned, part):
+    """No option makes another possible or impossible: nothing turns to or away from another option's colour."""
+    asked = [row["options"] for _, row in rows_of(planned, part) if row["kind"] in ("first", "last")]
+    actions = {option.split(" ", 3)[3] for options in asked for option in options}
+    assert actions >= {"disappears", "blinks", "spins", "grows", "shrinks", "moves up"}
+    for options in asked:
+        assert not any(option.endswith((HITS, " appears")) for option in options)  # early ones, late ones
+        for one, other in permutations(options, 2):
+            if one.split(" ")[3] in ("turns", "disappears"):
+                assert not set(one.split()) & set(other.split()) & set(COLOURS)
+
+
+def test_a_cause_with_too_few_rivals_is_not_asked_for(planned):
+    """In seen, of the four things that hit, one may be the knocked one: three options would be left."""
+    hitters = {phrase.split(" ")[1] for phrase in allowed("seen") if phrase.endswith(HITS)}
+    knocked = {parse(row["query"]).phrase.split(" ")[1] for _, row in rows_of(planned, "train") if row["kind"] == "why"}
+    assert knocked and not knocked & hitters
 
 
 @PARTS
