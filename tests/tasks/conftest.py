@@ -129,19 +129,21 @@ def trainer(tmp_path):
 CLAUSES = tuple(f"the {colour} shape {action}" for colour in ("red", "blue", "green") for action in ("grows", "spins"))
 
 
+AXES = ("background", *CLAUSES, "once", "twice", "anything else")
+
+
 class Concepts(Backbone, TextEncoder):
-    """A space in which every clause of the bank has an axis of its own; the axis before them is the background."""
+    """A space in which every clause of the bank has an axis of its own, and the background one before them."""
 
     def __init__(self):
         super().__init__()
-        self.spec = BackboneSpec("concepts", len(CLAUSES) + 2, 8, 1, 1.0, "concepts")
+        self.spec = BackboneSpec("concepts", len(AXES), 8, 1, 1.0, "concepts")
 
     def encode_video(self, frames, times_s):
         raise AssertionError("these tests begin with tokens")
 
     def encode_text(self, texts):
-        axes = [1 + CLAUSES.index(text) if text in CLAUSES else len(CLAUSES) + 1 for text in texts]
-        return torch.eye(self.spec.dim)[axes]
+        return torch.eye(len(AXES))[[AXES.index(text) if text in AXES else -1 for text in texts]]
 
 
 @pytest.fixture
@@ -169,7 +171,7 @@ def scene():
         rows = []
         for number, events in enumerate(videos):
             generator = torch.Generator().manual_seed(number)
-            values = noise * torch.randn(seconds, len(CLAUSES) + 2, generator=generator)
+            values = noise * torch.randn(seconds, len(AXES), generator=generator)
             values[:, 0] += 1.0
             for clause, first, last in events:
                 values[first:last, 1 + clause] += 2.0

@@ -46,7 +46,7 @@ def test_the_projection_is_fitted_on_all_pairs_at_once(scene, concepts):
     figures = fit_alignment(Learner(), [(videos, videos.tokens), (videos, videos.tokens)])
     assert figures == {"r2": 0.5}
     ((values, targets),) = seen
-    assert values.shape == targets.shape == (4 * 32, 8)
+    assert values.shape == targets.shape == (4 * 32, concepts.spec.dim)
     torch.testing.assert_close(values, targets)  # the teacher saw the very same
 
 
