@@ -259,12 +259,12 @@ class VideoMaeTrainer(Trainer):
 
 
 def noun(caption: str) -> str:
-    """``the red circle`` of ``the red circle grows``."""
+    """``the red shape`` of ``the red shape grows``."""
     return " ".join(caption.split()[:3])
 
 
 def verb(caption: str) -> str:
-    """``grows`` of ``the red circle grows``."""
+    """``grows`` of ``the red shape grows``."""
     return caption.split(" ", 3)[3]
 
 

@@ -8,7 +8,7 @@ from tevo.backbones.tiny import CLIP_TINY, VIDEOMAE_TINY, load_tiny, save_tiny, 
 from tevo.backbones.videomae import build_videomae, videomae_tiny
 from tevo.errors import TevoError
 
-TEXTS = ["a red circle", "the blue square moves left"]
+TEXTS = ["a red shape", "the blue shape moves left"]
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def write(folder, *rows):
 def test_two_columns_are_enough(folder):
     path = write(
         folder,
-        {"video": "a.mp4", "question": "When does this happen: the red circle grows?"},
+        {"video": "a.mp4", "question": "When does this happen: the red shape grows?"},
         "",
         {"vid": "in/b.mp4", "query": "What happens first?", "options": ["x", "y"], "qid": 7, "kind": "first"},
         {"video": str(folder / "a.mp4"), "text": "Wer\u2028ist das?"},

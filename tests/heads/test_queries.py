@@ -26,8 +26,8 @@ def question(text, options=()):
 
 
 MIXED = (
-    question("What happens right after this: the red circle grows?", ("the ant", "a rat", "the rain", "it is")),
-    question("When does this happen: the red circle grows?"),
+    question("What happens right after this: the red shape grows?", ("the ant", "a rat", "the rain", "it is")),
+    question("When does this happen: the red shape grows?"),
     question("What happens between 2.5 s and 7 s?", ("a rat", "an ear")),
     question("Is there a rat?"),
     question("How often does this happen: the ant blinks?", ("once", "twice")),
@@ -39,7 +39,7 @@ def test_questions_are_taken_apart():
     queries = encode_queries(MIXED, torch.tensor([0, 0, 1, 1, 2]), encoder)
     embed = encoder.encode_text
     assert [KINDS[kind] for kind in queries.kind.tolist()] == ["after", "when", "what", "open", "count"]
-    assert torch.equal(queries.phrase[0], embed(["the red circle grows"])[0])
+    assert torch.equal(queries.phrase[0], embed(["the red shape grows"])[0])
     assert torch.equal(queries.phrase[1], queries.phrase[0])
     assert not queries.phrase[2].any()
     assert torch.equal(queries.phrase[3], embed(["Is there a rat?"])[0])

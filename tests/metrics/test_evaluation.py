@@ -7,7 +7,7 @@ from tevo.errors import TevoError
 from tevo.metrics import PROTOCOL, ValidationMetrics, evaluate_rows, score_rows, shrunk_control
 from tevo.structures import Question, Span
 
-OPTIONS = ("the red circle grows", "the blue square turns", "nothing")
+OPTIONS = ("the red shape grows", "the blue shape turns", "nothing")
 
 
 def question(qid, kind="what", spans=((2.0, 5.0),), answer=OPTIONS[0], options=OPTIONS, family="size"):
@@ -41,7 +41,7 @@ def test_a_missing_prediction_is_zero_wrong_and_named():
 
 
 def test_answers_are_compared_without_case_and_spaces_and_the_unparsed_are_counted():
-    rows = [row("a", "  The RED circle  grows "), row("b", "A"), row("c", None), row("d", OPTIONS[1])]
+    rows = [row("a", "  The RED shape  grows "), row("b", "A"), row("c", None), row("d", OPTIONS[1])]
     result = evaluate_rows(rows, [question(name) for name in "abcd"])
     assert result["overall"]["acc"] == 25
     assert result["counts"]["unparsed"] == 2  # "A" is not one of the options, None is nothing

@@ -10,7 +10,7 @@ import pytest
 
 from tevo.metrics import RoundResult, RunResults, write_results
 
-OPTIONS = ["the red circle grows", "the blue square moves to the left", "the green triangle blinks", "none of these"]
+OPTIONS = ["the red shape grows", "the blue shape moves to the left", "the green shape blinks", "none of these"]
 KINDS = ("when", "what", "before", "after", "first", "count", "duration", "why")
 VIDEO_S = 24.0
 
@@ -117,7 +117,7 @@ def question_row(index, video, rng, last_round=3):
     return {
         "id": f"q{index}",
         "video": video,
-        "text": f"What happens right after this: the blue square moves to the left (take {index})?",
+        "text": f"What happens right after this: the blue shape moves to the left (take {index})?",
         "kind": kind,
         "level": 1 + index % 4,
         "options": OPTIONS if kind != "when" else [],
@@ -139,7 +139,7 @@ def question_row(index, video, rng, last_round=3):
 def prediction_row(index, video, rng):
     start = rng.uniform(1, VIDEO_S - 5)
     when = index % 4 == 0
-    text = "When does the red circle grow?" if when else "What does the red circle do before the triangle blinks?"
+    text = "When does the red shape grow?" if when else "What does the red shape do before the green shape blinks?"
     spilling = [[VIDEO_S - 1, VIDEO_S + 3, 0.2]] if index % 5 == 0 else []
     return {
         "qid": f"test-{index}",

@@ -11,11 +11,11 @@ ROW = {
     "qid": "test-000012-3",
     "vid": "000012.mp4",
     "duration": 47.2,
-    "query": "What happens right after this: the red circle grows?",
+    "query": "What happens right after this: the red shape grows?",
     "kind": "after",
     "family": "size",
-    "options": ["the blue square moves left", "the red circle blinks"],
-    "answer": "the blue square moves left",
+    "options": ["the blue shape moves left", "the red shape blinks"],
+    "answer": "the blue shape moves left",
     "relevant_windows": [[12.5, 15.0], [20, 21]],
 }
 QVHIGHLIGHTS = {
