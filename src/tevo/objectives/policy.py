@@ -56,8 +56,7 @@ def grpo_loss(
         old_log_probs: under the policy that sampled; None when the two are one (rho = 1 by detach).
         ref_log_probs: under the reference; None drops the KL term, as does ``beta`` 0.
         advantages: one a token, from :func:`tevo.objectives.credit.advantages`.
-        mask: True at completion tokens. What is masked may hold anything, NaN included; completions without
-            a valid token count nowhere.
+        mask: True at completion tokens; what is masked may hold anything, and counts nowhere.
         eps_low: lower clip.
         eps_high: upper clip.
         beta: weight of the KL term.
@@ -76,11 +75,8 @@ def grpo_loss(
     rho = _importance(new, old, mask, ratio)
     clipped = rho.clamp(1 - eps_low, 1 + eps_high)
     per_token = -torch.minimum(rho * advantage, clipped * advantage)
-    kl = torch.zeros_like(new)
-    if ref_log_probs is not None and beta != 0:
-        gap = (_valid("ref_log_probs", ref_log_probs, mask) - new).clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO)
-        kl = gap.exp() - gap - 1
-        per_token = per_token + beta * kl
+    kl = _k3(new, ref_log_probs if beta != 0 else None, mask)
+    per_token = per_token + beta * kl
     loss = _normalise(per_token, mask, normalisation, max_tokens or mask.shape[-1])
     with torch.no_grad():
         binds = ((advantage > 0) & (rho > 1 + eps_high)) | ((advantage < 0) & (rho < 1 - eps_low))
@@ -92,6 +88,14 @@ def grpo_loss(
             max_log_ratio=(new - old).abs().max() if mask.numel() else new.new_zeros(()),
             num_tokens=mask.sum().to(new.dtype),
         )
+
+
+def _k3(new: Tensor, reference: Tensor | None, mask: Tensor) -> Tensor:
+    """``KL_k3`` of each token; 0 without a reference."""
+    if reference is None:
+        return torch.zeros_like(new)
+    gap = (_valid("ref_log_probs", reference, mask) - new).clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO)
+    return gap.exp() - gap - 1
 
 
 def _importance(new: Tensor, old: Tensor, mask: Tensor, ratio: str) -> Tensor:
