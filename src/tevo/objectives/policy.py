@@ -47,9 +47,8 @@ def grpo_loss(
     - ``grpo``: over the tokens of each completion, then over completions (2402.03300);
     - ``dr_grpo``: the sum over ``completions * max_tokens``, a constant that no length changes (2503.20783).
 
-    ``ratio="sequence"`` is GSPO (2507.18071): ``rho_i = exp(mean_t log(pi / pi_old))``. Changed: its token
-    form, ``sg[rho_i] * pi / sg[pi]``, which has the same value and, when a completion's advantages are equal,
-    the same gradient, but lets token-selective credit through. (GSPO's clips are of the order of 3e-4.)
+    ``ratio="sequence"`` is GSPO (2507.18071) in its token form, ``sg[rho_i] * pi / sg[pi]``, which lets
+    token-selective credit through (:func:`_importance`); its clips are of the order of 3e-4.
 
     Args:
         log_probs: of the sampled tokens under the policy in training.
@@ -76,8 +75,7 @@ def grpo_loss(
     clipped = rho.clamp(1 - eps_low, 1 + eps_high)
     per_token = -torch.minimum(rho * advantage, clipped * advantage)
     kl = _k3(new, ref_log_probs if beta != 0 else None, mask)
-    per_token = per_token + beta * kl
-    loss = _normalise(per_token, mask, normalisation, max_tokens or mask.shape[-1])
+    loss = _normalise(per_token + beta * kl, mask, normalisation, max_tokens or mask.shape[-1])
     with torch.no_grad():
         binds = ((advantage > 0) & (rho > 1 + eps_high)) | ((advantage < 0) & (rho < 1 - eps_low))
         return PolicyLoss(
@@ -99,7 +97,11 @@ def _k3(new: Tensor, reference: Tensor | None, mask: Tensor) -> Tensor:
 
 
 def _importance(new: Tensor, old: Tensor, mask: Tensor, ratio: str) -> Tensor:
-    """Rho of each token, or of its whole sequence with the token's own gradient."""
+    """Rho of each token, or of its whole sequence with the token's own gradient.
+
+    GSPO: ``rho_i = exp(mean_t log(pi / pi_old))``. Its token form has the same value and, when a completion's
+    advantages are equal, the same gradient.
+    """
     log_ratio = (new - old).clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO)
     if ratio == "token":
         return log_ratio.exp()
