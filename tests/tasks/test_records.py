@@ -11,7 +11,11 @@ from tevo.tasks.records import RunRecords, measured, write_rows
 
 
 def result(round, score=None, **metrics):
-    signals = Signals(dependency_gap=score, necessity=score, specificity=score) if score is not None else Signals()
+    signals = Signals()
+    if score is not None:
+        signals = Signals(
+            dependency_gap=score, necessity=score, specificity=score, heldout_answer=score, heldout_iou=score
+        )
     return RoundResult(round, metrics, signals, Signals(), {"score": 1.0})
 
 

@@ -30,7 +30,7 @@ class HeadConfig:
     hidden: int = 64  # width of the heads' layers
     attention_heads: int = 4
     relation_layers: int = 2  # cross-frame layers that see the question
-    dropout: float = 0.0  # share of activations dropped in training
+    dropout: float = 0.1  # share of activations dropped in training
     cue_width: int = 3  # tokens on either side over which a change of similarity is measured
     prior: str = "change"  # zero-shot span signal: state | change | peak
     prior_scale: float = 1.5  # assumed; sharpness of the zero-shot spans

@@ -45,6 +45,8 @@ class Signals(TypedDict, total=False):
     order_gap: float  # mean score_with - score_shuffled
     necessity: float  # mean score_full - score_masked
     specificity: float  # mean score_key - score_random
+    heldout_answer: float  # share of votes that give the Questioner's own answer, on videos not trained on
+    heldout_iou: float  # mean set IoU of the consensus with the Questioner's own evidence, on the same
     parse_failure_rate: float
     zero_variance_share: float
     diversity: float

@@ -65,7 +65,7 @@ class CoEvolution(Roles):
         backbone: Backbone | str = "clip_tiny",
         rounds: int = 3,
         questioner_epochs: int = 1,
-        pseudo_label_epochs: int = 3,
+        pseudo_label_epochs: int = 5,
         grpo_epochs: int = 1,
         questioner: QuestionerConfig = QuestionerConfig(),  # noqa: B008 - frozen
         solver: SolverConfig = SolverConfig(),  # noqa: B008
@@ -287,6 +287,7 @@ class CoEvolution(Roles):
                     )
                 verdicts += judge_pool(seen, *asked, videos, self.rule, self.witness, round)
         self.data.pool.replace(round, verdicts)
+        tally.asked = len(verdicts)
         self.records.pool = pool_signals(verdicts) | {"parse_failure_rate": tally.failure_rate}
         if self.trainer.is_global_zero:
             write_questions(self.folder / "questions.jsonl", round, verdicts)

@@ -160,6 +160,9 @@ class SignalTally:
         self.dependent += int((seen.with_video > seen.without_video).sum())
         duration, start = (videos.end_s - videos.start_s)[rows], videos.start_s[rows]
         spans, mask = (part.to(duration.device) for part in pad_spans([question.evidence for question in questions]))
+        vote = seen.consensus
+        self.sums["heldout_answer"] += float(own_share(seen, questions).sum())
+        self.sums["heldout_iou"] += float(set_iou(vote.spans, vote.span_mask, spans, mask).sum())
         _count(self.agreement, seen.consensus.agreement)
         _count(self.coverage, coverage(spans, mask, duration))
         _count(self.start, (spans[:, 0, 0] - start) / duration)
@@ -180,6 +183,8 @@ class SignalTally:
             order_gap=mean["order"],
             necessity=mean["necessity"],
             specificity=mean["specificity"],
+            heldout_answer=mean["heldout_answer"],
+            heldout_iou=mean["heldout_iou"],
             parse_failure_rate=self.failure_rate,
             agreement_hist=list(self.agreement),
             coverage_hist=list(self.coverage),

@@ -32,11 +32,16 @@ class RunRecords:
 
     @property
     def scores(self) -> dict[int, float]:
-        """The unlabelled score of each round: mean of dependency gap, necessity and specificity (assumed)."""
+        """The unlabelled score of each round (assumed): how well the Solver does on held-out videos by the Questioner.
+
+        The mean of its share of the Questioner's answers and its IoU with the Questioner's spans, which the Solver did
+        not make itself. The dependency gap is no such score: it is widest for an untrained Solver, which has no idea
+        at all without the video.
+        """
         return {
-            result.round: (s["dependency_gap"] + s["necessity"] + s["specificity"]) / 3
+            result.round: (result.signals["heldout_answer"] + result.signals["heldout_iou"]) / 2
             for result in self.rounds
-            if "necessity" in (s := result.signals)
+            if "heldout_iou" in result.signals
         }
 
     @property

@@ -44,7 +44,7 @@ class SolverConfig:
     saliency_loss: float = 0.5  # assumed; weight of the per-token saliency in the pseudo-label objective
     answer_loss: float = 1.0  # weight of the answer in the pseudo-label objective
     outcome_gate: bool = True  # groups without a right answer, or without variance, give no update
-    lr: float = 2e-3  # learning rate of the pseudo-label objective
+    lr: float = 1e-3  # learning rate of the pseudo-label objective
     grpo_lr: float = 2e-4  # learning rate of GRPO
     head: HeadConfig = field(default_factory=HeadConfig)
     rewards: SolverWeights = field(default_factory=SolverWeights)
