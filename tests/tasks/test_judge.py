@@ -155,7 +155,7 @@ def test_compact_keeps_what_is_seen_in_its_order(scene):
 def test_a_crop_is_judged_the_same_with_and_without_its_hidden_tokens(
     policy, concepts, scene, questions, shaken, trained
 ):
-    """Of a stretch, to the last digits; a trained policy's coarse windows begin elsewhere, unless it begins the video."""
+    """Of a stretch, to the last digits; a trained policy's coarse windows begin elsewhere, unless at second 0."""
     if trained:
         shaken(policy, 0.05)
     policy.eval()
