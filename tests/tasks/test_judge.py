@@ -66,7 +66,7 @@ def test_what_hides_the_evidence_lowers_the_score(judge, scene, questions):
 def test_what_hides_something_else_does_not(judge, scene, questions, clauses):
     elsewhere = [Question("a", "0.mp4", q.text, q.kind, q.options, q.answer, (Span(8.0, 11.0),)) for q in questions[:1]]
     seen = examine(judge, scene(EVENTS), elsewhere)
-    assert float(seen.masked[0]) > 0.7
+    assert float(seen.masked[0]) > float(seen.with_video[0]) - 0.2
 
 
 def test_the_evidence_and_its_surroundings_are_enough(judge, scene, questions):

@@ -64,20 +64,22 @@ def test_events_are_found_and_named(make, scene, clauses):
 
 def test_what_is_found_does_not_depend_on_the_company(make, scene):
     """Else a run that is taken up, and meets its videos in other batches, would go another way."""
-    alone, company = scene(EVENTS), scene(EVENTS, [(1, 5, 8)], seconds=32)
-    long = VideoTokens.collate([company.tokens, scene([], seconds=61).tokens])
-    padded = dataclasses.replace(
-        company,
-        names=["0.mp4", "1.mp4", "2.mp4"],
-        tokens=long,
-        dense=long,
-        start_s=torch.zeros(3),
-        end_s=torch.tensor([32.0, 32.0, 61.0]),
+    events = [[(n % 6, 5 + n, 9 + n), (3, 30, 33)] for n in range(8)]
+    alone, longer = scene(*events, seconds=47, noise=0.3), scene(EVENTS, seconds=61)
+    tokens = VideoTokens.collate([alone.tokens, longer.tokens])
+    company = dataclasses.replace(
+        alone,
+        names=[*alone.names, "longer.mp4"],
+        tokens=tokens,
+        dense=tokens,
+        start_s=torch.zeros(9),
+        end_s=torch.tensor([47.0] * 8 + [61.0]),
     )
-    one, other = make().segments(alone), make().segments(padded)
-    number = int(one.mask[0].sum())
-    assert torch.equal(one.spans[0], other.spans[0, :number])
-    assert torch.equal(one.cues[0, :, 0], other.cues[0, :number, 0])
+    one, other = make().segments(alone), make().segments(company)
+    for row, number in enumerate(one.mask.sum(-1).tolist()):
+        assert number == int(other.mask[row].sum()) > 0
+        assert torch.equal(one.spans[row, :number], other.spans[row, :number])
+        assert torch.equal(one.cues[row, :number, 0], other.cues[row, :number, 0])
 
 
 def test_questions_are_about_the_video_and_of_the_kinds_allowed(make, scene, clauses):
