@@ -21,7 +21,7 @@ def resident_bytes():
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads the resident set from /proc")
 def test_two_hundred_batches_do_not_grow_the_process(world, tmp_path, colours):
     class Wide(colours):
-        """Tokens wide enough that one batch kept alive a step would more than double the process."""
+        """Tokens wide enough that one batch kept alive a step would all but double the process."""
 
         def encode_video(self, frames, times_s):
             tokens = super().encode_video(frames, times_s)
@@ -42,4 +42,4 @@ def test_two_hundred_batches_do_not_grow_the_process(world, tmp_path, colours):
         bytes_served += sum(part.values.nbytes for part in (batch.tokens, batch.shuffled, batch.dense))
         assert torch.isfinite(batch.tokens.values).all()
     assert resident_bytes() < 1.02 * before
-    assert bytes_served > 2 * before  # had it been kept, it would show
+    assert bytes_served > before  # had it been kept, it would show
