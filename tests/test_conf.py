@@ -9,7 +9,7 @@ from tevo.cli import main
 from tevo.verbs.configs import shipped_configs
 
 LONGEST = 60  # lines
-SHORT = ["--model.rounds", "1", "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
+SHORT = "--model.rounds 1 --model.pseudo_label_epochs 1 --trainer.accelerator cpu --trainer.enable_progress_bar false".split()
 LEFT = ("config.yaml", "questions.jsonl", "predictions.jsonl", "metrics.json", "bad_videos.jsonl", "report.html")
 
 
