@@ -9,7 +9,8 @@ from tevo.cli import main
 from tevo.verbs.configs import shipped_configs
 
 LONGEST = 60  # lines
-SHORT = "--model.rounds 1 --model.pseudo_label_epochs 1 --trainer.accelerator cpu --trainer.enable_progress_bar false".split()
+SHORT = ["--model.rounds", "1", "--model.pseudo_label_epochs", "1"]
+SHORT += ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
 LEFT = ("config.yaml", "questions.jsonl", "predictions.jsonl", "metrics.json", "bad_videos.jsonl", "report.html")
 
 

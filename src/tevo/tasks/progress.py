@@ -72,14 +72,16 @@ class RunBar(TQDMProgressBar):
         self.times.begin(trainer.current_epoch, time.monotonic())
         phase, steps = self.schedule.phase(trainer.current_epoch), int(self.total_train_batches)
         bar = self.train_progress_bar
+        bar.set_description(describe(phase, self.schedule.rounds), refresh=False)
         if phase.epoch == 0 or not self._going:
             self._done = phase.epoch * steps
+            bar.set_postfix_str("", refresh=False)
             bar.reset()
             bar.initial = bar.n = self._done + served
         else:
             self._done = int(bar.n)
         bar.total = self._done + steps * (phase.num_epochs - phase.epoch)
-        bar.set_description(describe(phase, self.schedule.rounds))
+        bar.refresh()
 
     def on_train_batch_end(
         self,
