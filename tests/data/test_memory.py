@@ -42,4 +42,4 @@ def test_two_hundred_batches_do_not_grow_the_process(world, tmp_path, colours):
         bytes_served += sum(part.values.nbytes for part in (batch.tokens, batch.shuffled, batch.dense))
         assert torch.isfinite(batch.tokens.values).all()
     assert resident_bytes() < 1.02 * before
-    assert bytes_served > before  # had it been kept, it would show
+    assert bytes_served > 0.2 * before  # had it been kept, the process would have grown by ten times the bound
