@@ -14,7 +14,6 @@ import torch
 
 from tevo.backbones.base import Backbone
 from tevo.backbones.registry import build_backbone
-from tevo.data.curriculum import CurriculumConfig
 from tevo.data.datamodule import VideoQuestions
 from tevo.data.datasets import QuestionBatch
 from tevo.data.loader import Share
@@ -23,10 +22,11 @@ from tevo.data.serving import serve_questions
 from tevo.heads.evidence import HeadConfig
 from tevo.metrics.evaluation import evaluate_rows
 from tevo.metrics.results import read_results
+from tevo.objectives.consensus import PoolRule
 from tevo.objectives.rewards import QuestionerWeights, SolverWeights
 from tevo.ops import set_iou
 from tevo.prompts.grammar import parse
-from tevo.prompts.phrases import COUNTS
+from tevo.prompts.phrases import COUNTS, DURATIONS, DURATIONS_S
 from tevo.structures import Question, Span, Verdict
 from tevo.tasks.alignment import fit_alignment
 from tevo.tasks.asking import prediction_row
@@ -36,6 +36,7 @@ from tevo.tasks.questioner import QuestionerConfig
 from tevo.tasks.schedule import decayed
 from tevo.tasks.solver import Solver, SolverConfig, Targets
 
+ROUNDS = 2  # of a co-evolution: what a cell of four minutes on one core allows
 DECODINGS = ("state", "change", "peak")
 THRESHOLDS = (0.0, 0.4, 0.8)  # of the zero-shot span signal; the best is taken, in its favour
 
@@ -191,16 +192,19 @@ def _shuffled(data: VideoQuestions, questions: list[Question], rng: random.Rando
 def fit_run(bench: Bench, variant: str, seed: int) -> Path:
     """A co-evolution through the Trainer; ``difficulty_only`` has learnability and answer reward alone."""
     run = bench.folder / f"{variant}-{seed}"
-    questioner, solver, options = QuestionerConfig(), SolverConfig(), {}
+    questioner, solver = QuestionerConfig(), SolverConfig()
+    options: dict[str, Any] = {"pool": PoolRule(agreement_low=0.0, agreement_high=1.0)}  # as in conf/
     if variant == "difficulty_only":
         alone = QuestionerWeights(dependency=0.0, order=0.0, evidence=0.0)
         questioner = replace(questioner, rewards=alone)
         solver = replace(solver, rewards=SolverWeights(alpha=0.0, zeta=0.0), span_loss=0.0, saliency_loss=0.0)
         options = {"witness": "solver"}
-    model = CoEvolution(bench.backbone, questioner=questioner, solver=solver, seed=seed, **options)
+    model = CoEvolution(
+        bench.backbone, ROUNDS, questioner=questioner, solver=solver, seed=seed, checkpoint_every_steps=0, **options
+    )
     data = VideoQuestions(
         str(bench.world / "train"), str(bench.world / "test" / "annotations.jsonl"), cache_dir=str(bench.cache),
-        seed=seed, heldout_share=0.05, progress=False, curriculum=CurriculumConfig(),
+        seed=seed, heldout_share=0.05, progress=False, videos_per_epoch=160,
     )  # fmt: skip
     trainer = pl.Trainer(
         accelerator="cpu", devices=1, default_root_dir=run, max_epochs=-1, reload_dataloaders_every_n_epochs=1,
@@ -263,5 +267,6 @@ def true_label(question: Question, events: list[dict[str, Any]]) -> tuple[set[st
     if ask.kind == "count":
         return ({COUNTS[len(targets) - 1]} if 0 < len(targets) <= len(COUNTS) else set()), spans
     if ask.kind == "duration":
-        return ({question.answer} if spans else set()), spans
+        nearest = [min(DURATIONS_S, key=lambda seconds: abs(seconds - (end - start))) for start, end in spans]
+        return {DURATIONS[DURATIONS_S.index(seconds)] for seconds in nearest}, spans
     return {text for index in targets for text in (events[index]["phrase"], events[index]["effect"]) if text}, spans

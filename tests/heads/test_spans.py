@@ -7,7 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tevo.heads.spans import SpanLogits, draw_spans, log_mass, marginal_inside, pair_logits, score_spans, to_seconds
+from tevo.heads.spans import (
+    NEVER,
+    SpanLogits,
+    draw_spans,
+    least_risk_spans,
+    log_mass,
+    marginal_inside,
+    pair_logits,
+    score_spans,
+    to_seconds,
+)
+from tevo.ops import span_iou
 
 LAW = settings(deadline=None, derandomize=True, max_examples=60)
 
@@ -271,3 +282,36 @@ def test_seconds_run_from_the_first_token_to_the_end_of_the_last():
     mask = torch.tensor([[[True, True]], [[True, False]]])
     seconds = to_seconds(index, mask, token_spans)
     assert seconds.tolist() == [[[[pytest.approx(1.4), 4.25], [2.0, 2.5]]], [[[0.0, 2.0], [0.0, 0.0]]]]
+
+
+def expected_iou(pairs, token_spans):
+    """Expected IoU of every span under the whole distribution, the slow way."""
+    tokens = pairs.shape[-1]
+    probs = pairs.flatten().softmax(-1).view_as(pairs)
+    every = [(i, j) for i in range(tokens) for j in range(i, tokens) if pairs[i, j] > NEVER / 2]
+    seconds = {(i, j): torch.stack([token_spans[i, 0], token_spans[j, 1]]) for i, j in every}
+    return {
+        span: sum(float(probs[other] * span_iou(seconds[span], seconds[other])) for other in every) for span in every
+    }
+
+
+@LAW
+@given(st.integers(1, 7), st.integers(0, 30), st.sampled_from([0.0, 0.3]))
+def test_the_span_of_least_risk_has_the_greatest_expected_iou(tokens, seed, masked):
+    logits = random_logits(2, tokens, seed, masked)
+    start = torch.arange(tokens).float()
+    token_spans = torch.stack([start, start + 1], -1).expand(2, -1, -1)
+    pairs = pair_logits(logits)
+    best = least_risk_spans(pairs, token_spans, candidates=1000)
+    for row in range(2):
+        risks = expected_iou(pairs[row], token_spans[row])
+        assert risks[tuple(best[row].tolist())] == pytest.approx(max(risks.values()), abs=1e-5)
+
+
+def test_of_one_candidate_it_is_the_mode():
+    logits = random_logits(4, 9)
+    start = torch.arange(9).float()
+    best = least_risk_spans(pair_logits(logits), torch.stack([start, start + 1], -1).expand(4, -1, -1), candidates=1)
+    for row in range(4):
+        found = energies(logits, row)
+        assert tuple(best[row].tolist()) == max(found, key=found.get)

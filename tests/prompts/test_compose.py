@@ -80,10 +80,15 @@ def test_the_right_option_stands_anywhere():
     assert min(places.count(place) for place in range(NUM_OPTIONS)) > 60
 
 
-def test_what_names_the_window():
+def test_what_names_a_stretch_of_the_window_whose_edges_do_not_tell_where_the_event_is():
     events = video(CLAUSES[:4])
-    made = ask("what", events, 1)
-    assert parse(made.text).within == events[1].window
+    span, window = events[1].span, events[1].window
+    stretches = [parse(ask("what", events, 1, seed=seed).text).within for seed in range(40)]
+    for stretch in stretches:
+        assert window.start_s - 0.05 <= stretch.start_s <= span.start_s + 0.05
+        assert span.end_s - 0.05 <= stretch.end_s <= window.end_s + 0.05
+    assert len({round(span.start_s - stretch.start_s, 1) for stretch in stretches}) > 5
+    assert len({round(stretch.end_s - span.end_s, 1) for stretch in stretches}) > 5
 
 
 @pytest.mark.parametrize(("kind", "target", "anchor"), [("before", 1, 2), ("after", 3, 2)])

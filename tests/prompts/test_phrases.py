@@ -9,6 +9,7 @@ from tevo.prompts.phrases import (
     DURATIONS,
     FAMILY_OF,
     KNOCKED,
+    causes_of,
     clause,
     load_phrases,
     world_phrases,
@@ -53,3 +54,11 @@ def test_a_bank_that_is_no_text_is_refused(tmp_path):
     path.write_bytes(b"\xff\xfe\x00\x81" * 9)
     with pytest.raises(TevoError, match=r"bank\.bin is not UTF-8 text"):
         load_phrases(str(path))
+
+
+def test_causes_are_of_another_thing_and_of_the_right_action():
+    bank = world_phrases()
+    causes = causes_of("the red shape is knocked away", bank)
+    assert len(causes) == len(COLOURS) - 1
+    assert all(text.endswith("hits another shape") and not text.startswith("the red") for text in causes)
+    assert causes_of("the red shape grows", bank) == []

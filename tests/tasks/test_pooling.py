@@ -8,7 +8,7 @@ import torch
 from tevo.objectives.consensus import PoolRule, pseudo_labels
 from tevo.structures import Question, Span, Verdict
 from tevo.tasks.judge import Examination
-from tevo.tasks.pooling import SignalTally, judge_pool, own_share, pool_signals
+from tevo.tasks.pooling import TOO_COMMON, SignalTally, balance_answers, judge_pool, own_share, pool_signals
 
 FOUR = ("a", "b", "c", "d")
 WINDOW = Span(8.0, 16.0)
@@ -167,3 +167,31 @@ def test_what_the_verdicts_tell():
     assert told["kinds"] == {"first": 3} and told["levels"] == {"2": 3}
     assert told["diversity"] == pytest.approx(1 / 3)  # thrice the same question
     assert pool_signals(dropped)["diversity"] == 0.0
+
+
+def counted(answers, options=("once", "twice"), kind="count"):
+    made = []
+    for number, answer in enumerate(answers):
+        asked = Question(f"{number}", "0.mp4", "How often?", kind, options, answer, (Span(1.0, 2.0),), None, 3)
+        made.append(Verdict(asked, True, "", 1.0, {}, answer, asked.evidence, {}, 1))
+    return made
+
+
+def test_an_answer_that_would_be_guessed_is_dropped_by_name():
+    verdicts = balance_answers(counted(["once"] * 20 + ["twice"] * 3), 2.0)
+    kept = [v.pseudo_answer for v in verdicts if v.kept]
+    assert (kept.count("once"), kept.count("twice")) == (6, 3)
+    assert {v.reason for v in verdicts if not v.kept} == {TOO_COMMON}
+    assert len(verdicts) == 23
+    again = balance_answers(list(reversed(counted(["once"] * 20 + ["twice"] * 3))), 2.0)
+    assert {v.question.id for v in again if v.kept} == {v.question.id for v in verdicts if v.kept}
+
+
+def test_balanced_answers_and_options_of_their_own_are_left_alone():
+    assert all(v.kept for v in balance_answers(counted(["once"] * 4 + ["twice"] * 2), 2.0))
+    free = [*counted(["a"] * 9, ("a", "b"), "what"), *counted(["b"], ("b", "c"), "what")]
+    assert all(v.kept for v in balance_answers(free, 2.0))
+
+
+def test_a_kind_with_one_answer_alone_keeps_one_question():
+    assert sum(v.kept for v in balance_answers(counted(["once"] * 9), 2.0)) == 1

@@ -179,7 +179,7 @@ def test_one_step_makes_the_rewarded_answer_more_likely(make, batch, clauses):
     before = solver.predict_questions(batch[0], queries_of(solver, batch)).option_probs
     solver.train()
     optimizer = torch.optim.AdamW(solver.policy.parameters(), lr=3e-3)
-    for step in range(8):
+    for step in range(16):
         optimizer.zero_grad()
         policy_loss(solver, batch, step)[0].backward()
         optimizer.step()

@@ -44,15 +44,15 @@ class CurriculumConfig:
     enabled: bool = True
     opens: Literal["competence", "epoch", "either"] = "either"
     bar: float = 0.6  # assumed
-    opens_at_round: tuple[int, int, int, int] = (1, 1, 2, 3)  # assumed
+    opens_at_round: tuple[int, int, int, int] = (1, 1, 1, 2)  # assumed
     full_at_round: int = 3  # assumed
     momentum: float = 0.9  # assumed
     min_weight: float = 0.25  # assumed
     evidence_unit: Literal["share", "seconds"] = "share"
-    min_evidence: tuple[float, float] = (0.03, 0.0)  # assumed
+    min_evidence: tuple[float, float] = (0.02, 0.0)  # assumed
     max_spans: tuple[int, int] = (2, 8)  # assumed
     max_options: tuple[int, int] = (4, 8)  # assumed
-    max_duration_share: tuple[float, float] = (0.7, 1.0)  # assumed
+    max_duration_share: tuple[float, float] = (1.0, 1.0)  # assumed
     min_admitted: float = 0.3  # assumed
 
     def __post_init__(self) -> None:

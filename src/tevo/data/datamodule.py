@@ -77,7 +77,7 @@ class VideoQuestions(pl.LightningDataModule):
         dense_factor: int = 2,  # assumed
         videos_per_batch: int = 16,  # assumed
         videos_per_epoch: int | None = None,
-        questions_per_batch: int = 64,  # assumed
+        questions_per_batch: int = 16,  # assumed
         questions_per_epoch: int | None = None,
         heldout_share: float = 0.1,  # assumed
         min_videos: int = 2,

@@ -26,6 +26,7 @@ from tevo.heads.queries import pad_spans as pad_spans
 from tevo.heads.spans import SpanDraws as SpanDraws
 from tevo.heads.spans import SpanLogits as SpanLogits
 from tevo.heads.spans import draw_spans as draw_spans
+from tevo.heads.spans import least_risk_spans as least_risk_spans
 from tevo.heads.spans import log_mass as log_mass
 from tevo.heads.spans import marginal_inside as marginal_inside
 from tevo.heads.spans import pair_logits as pair_logits

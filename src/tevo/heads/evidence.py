@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tevo.errors import TevoError
 from tevo.heads.cues import activity, change, standardise
+from tevo.heads.events import NUM_RELATIONS, Events, find_events, relations
 from tevo.heads.layers import TimeAttention
 from tevo.heads.queries import Queries
 from tevo.heads.spans import SpanLogits
@@ -29,7 +30,7 @@ class HeadConfig:
 
     hidden: int = 64  # width of the heads' layers
     attention_heads: int = 4
-    relation_layers: int = 2  # cross-frame layers that see the question
+    relation_layers: int = 1  # cross-frame layers that see the question
     dropout: float = 0.1  # share of activations dropped in training
     cue_width: int = 3  # tokens on either side over which a change of similarity is measured
     prior: str = "change"  # zero-shot span signal: state | change | peak
@@ -37,6 +38,8 @@ class HeadConfig:
     prior_threshold: float = 0.4  # assumed; standard deviations above the mean from which a token counts as evidence
     answer_scale: float = 10.0  # assumed; sharpness of the zero-shot answers
     context_s: float = 1.5  # assumed; seconds before and after a span that tell what changed
+    event_high: float = 0.5  # assumed; activity, in standard deviations, that an event reaches somewhere
+    event_low: float = 0.0  # assumed; and below which it ends
     relation: bool = True  # attention across frames and segments (ablation)
     evidence_attention: bool = True  # the answer is read from the evidence, not from the whole video (ablation)
 
@@ -58,6 +61,7 @@ class VideoState:
     joint: Float[Tensor, "batch token joint"]
     activity: Float[Tensor, "batch token"]
     hidden: Float[Tensor, "batch token hidden"]
+    events: Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,6 @@ def phrase_cues(
     joint: Float[Tensor, "question token joint"],
     active: Float[Tensor, "question token"],
     queries: Queries,
-    token_spans: Float[Tensor, "question token 2"],
     mask: Bool[Tensor, "question token"],
     width: int,
 ) -> dict[str, Float[Tensor, "question token"]]:
@@ -81,21 +84,26 @@ def phrase_cues(
 
     ``state``: similarity of the token to the clause. ``change``: how far the similarity rises around the token, the
     reading by which an image model sees an event. ``peak``: their mean with ``activity``. A question that names no
-    clause takes ``activity`` for all. ``allowed``: 0 inside the seconds the question names, else strongly negative.
+    clause takes ``activity`` for all.
     """
     similarity = (joint * queries.phrase[:, None]).sum(-1)
     state = standardise(similarity, mask)
     rise = standardise(change(similarity[..., None], mask, width)[..., 0], mask)
     named = (queries.phrase.abs().sum(-1) > 0)[:, None]
-    middle = token_spans.mean(-1)
-    inside = (middle >= queries.within[:, :1]) & (middle <= queries.within[:, 1:])
-    some = (inside & mask).any(-1, keepdim=True)
     return {
         "state": torch.where(named, state, active),
         "change": torch.where(named, rise, active),
         "peak": torch.where(named, (rise + active) / 2, active),
-        "allowed": torch.where(inside | ~some, 0.0, -8.0),
     }
+
+
+def asked_about(
+    token_spans: Float[Tensor, "question token 2"], mask: Bool[Tensor, "question token"], queries: Queries
+) -> Bool[Tensor, "question token"]:
+    """Tokens whose middle lies in the seconds that a question names; all where it names none, or none lies there."""
+    middle = token_spans.mean(-1)
+    inside = (middle >= queries.within[:, :1]) & (middle <= queries.within[:, 1:]) & mask
+    return torch.where(inside.any(-1, keepdim=True), inside, mask)
 
 
 def relative_place(
@@ -128,6 +136,7 @@ class HierarchicalEvidenceHead(nn.Module):
         self.match = nn.Linear(joint, hidden)
         self.film = nn.Linear(hidden, 2 * hidden)
         self.cues = nn.Linear(NUM_CUES, hidden)
+        self.placed = nn.Linear(NUM_RELATIONS, hidden, bias=False)
         self.scale = nn.Embedding(len(SEGMENT_TOKENS) + 1, hidden)
         self.relations = nn.ModuleList(
             TimeAttention(hidden, config.attention_heads, config.dropout, config.relation)
@@ -141,6 +150,8 @@ class HierarchicalEvidenceHead(nn.Module):
             nn.init.zeros_(last.bias)
         self.trust = nn.Embedding(len(KINDS), 1)  # of the zero-shot signal, learnt per kind of question
         nn.init.ones_(self.trust.weight)
+        self.meaning = nn.Embedding(len(KINDS), 3 * NUM_RELATIONS)  # of an event's place, learnt per kind of question
+        nn.init.zeros_(self.meaning.weight)
 
     def watch(self, tokens: VideoTokens, joint: Float[Tensor, "batch token joint"]) -> VideoState:
         """The question-free side: local change at several widths, then attention in time."""
@@ -148,17 +159,24 @@ class HierarchicalEvidenceHead(nn.Module):
         changes = [change(x, tokens.mask, width) for width in (1, 2, 4)]
         x = x + self.local(torch.cat([x, *changes], -1))
         x = self.video_layer(x, tokens.spans.mean(-1), tokens.mask)
-        return VideoState(tokens, joint, activity(tokens.values, tokens.mask), x)
+        active, config = activity(tokens.values, tokens.mask), self.config
+        high, low = config.event_high, config.event_low
+        events = find_events(active, joint, tokens.spans, tokens.mask, high, low, config.context_s)
+        return VideoState(tokens, joint, active, x, events)
 
     def forward(self, state: VideoState, queries: Queries) -> Evidence:
         """Span logits of every question over the tokens of its video."""
         rows = queries.rows
         spans, mask = state.tokens.spans[rows], state.tokens.mask[rows]
         active = state.activity[rows]
-        cues = phrase_cues(state.joint[rows], active, queries, spans, mask, self.config.cue_width)
+        cues = phrase_cues(state.joint[rows], active, queries, mask, self.config.cue_width)
         query = self.query(torch.cat([queries.phrase, self.kind(queries.kind)], -1))
         times = spans.mean(-1)
-        x = self._ask(state, queries, query, cues, active, relative_place(times, mask))
+        place = relations(state.events, rows, queries.phrase, self.config.answer_scale)
+        open_to = asked_about(spans, mask, queries)
+        signals = torch.stack([cues["state"], cues["change"], active, open_to, relative_place(times, mask)], -1)
+        x = self._ask(state, queries, query, signals)
+        x = x + self.placed(place)
         segments, segment_times, segment_mask, member = self._segments(x, times, mask)
         both = torch.cat([x + self.scale.weight[0], segments], 1)
         both_times, both_mask = torch.cat([times, segment_times], 1), torch.cat([mask, segment_mask], 1)
@@ -166,27 +184,25 @@ class HierarchicalEvidenceHead(nn.Module):
             both = layer(both, both_times, both_mask)
         both = self.norm(both)
         frames, segments = both[:, : x.shape[1]], both[:, x.shape[1] :]
-        start, end, inside = self.frame_out(frames).unbind(-1)
+        meaning = self.meaning(queries.kind).unflatten(-1, (NUM_RELATIONS, 3))
+        start, end, inside = (self.frame_out(frames) + place @ meaning).unbind(-1)
         coarse = (self.segment_out(segments)[..., 0] * segment_mask) @ member
         prior = self.config.prior_scale * (cues[self.config.prior] - self.config.prior_threshold)
-        inside = inside + coarse + prior * self.trust(queries.kind) + cues["allowed"]
+        inside = inside + coarse + prior * self.trust(queries.kind)
         more = self.more_out(query)[:, 0]
-        return Evidence(SpanLogits(start, end, inside, more, mask), frames, query)
+        return Evidence(SpanLogits(start, end, inside, more, open_to), frames, query)
 
     def _ask(
         self,
         state: VideoState,
         queries: Queries,
         query: Float[Tensor, "question hidden"],
-        cues: dict[str, Float[Tensor, "question token"]],
-        active: Float[Tensor, "question token"],
-        place: Float[Tensor, "question token"],
+        signals: Float[Tensor, "question token cue"],
     ) -> Float[Tensor, "question token hidden"]:
         """Frame level: each token meets the question (a product with the clause, a gain and shift, the cues)."""
         x = state.hidden[queries.rows]
         gain, shift = self.film(query)[:, None].chunk(2, -1)
         clause = self.match(queries.phrase)[:, None]
-        signals = torch.stack([cues["state"], cues["change"], active, cues["allowed"] / 8, place], -1)
         asked: Tensor = x * (1 + gain) + shift + x * clause + self.cues(signals)
         return asked * state.tokens.mask[queries.rows][..., None]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tevo.heads.answer import AnswerHead
 from tevo.heads.evidence import Evidence, HeadConfig, HierarchicalEvidenceHead, VideoState
 from tevo.heads.queries import Queries
-from tevo.heads.spans import SpanDraws, draw_spans, pair_logits, score_spans, to_seconds
+from tevo.heads.spans import SpanDraws, draw_spans, least_risk_spans, pair_logits, score_spans, to_seconds
 from tevo.objectives.grounding import grid_iou
 from tevo.structures import Role, Rollouts, VideoTokens
 
@@ -125,10 +125,14 @@ class GroundedPolicy(nn.Module):
         return mass
 
     def predict(self, state: VideoState, queries: Queries) -> Prediction:
-        """The most probable spans, and the answer read from them."""
+        """The span of least risk (of several, the most probable in turn), and the answer read from it."""
         evidence = self.evidence(state, queries)
         best = self.rollout(state, queries, 1, greedy=True, evidence=evidence)
-        spans, mask = best.rollouts.spans, best.rollouts.span_mask
+        index, mask = best.index, best.rollouts.span_mask
+        token_spans, alone = state.tokens.spans[queries.rows], queries.max_spans == 1
+        risk = least_risk_spans(pair_logits(evidence.logits), token_spans)
+        index[:, 0, 0] = torch.where(alone[:, None], risk, index[:, 0, 0])
+        spans = to_seconds(index, mask, token_spans)
         probs = self.answer(state, evidence, queries, spans, mask).softmax(-1)[:, 0]
         confidence = [self.span_probs(state, queries, spans[:, 0, k], evidence=evidence) for k in range(mask.shape[-1])]
         return Prediction(spans[:, 0], mask[:, 0], torch.stack(confidence, -1) * mask[:, 0], probs)

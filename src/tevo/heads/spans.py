@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from tevo.ops import span_iou
+
 NEVER = -1e4  # log-weight of what cannot be; finite, so that its gradient is zero and not NaN
 
 
@@ -185,6 +187,30 @@ def _spread(
 ) -> Float[Tensor, "{number} column"]:
     """Values of some rollouts in a table of all of them; zero elsewhere."""
     return values.new_zeros(number, values.shape[-1]).index_copy(0, rows, values)
+
+
+def least_risk_spans(
+    pairs: Float[Tensor, "question token token"],
+    token_spans: Float[Tensor, "question token 2"],
+    candidates: int = 100,
+) -> Int[Tensor, "question 2"]:
+    """The span with the greatest expected IoU (minimum Bayes risk), as first and last token.
+
+    The mode of a broad distribution is an arbitrary one of many near spans; this is the one most like all of them.
+
+    Args:
+        pairs: unnormalised log-probability of the span from token i to token j.
+        token_spans: seconds that each token saw.
+        candidates: the most probable spans, which are chosen from and averaged over (assumed).
+    """
+    flat, tokens = pairs.flatten(1), pairs.shape[-1]
+    log_p, place = flat.topk(min(candidates, flat.shape[1]), -1)
+    index = torch.stack([place // tokens, place % tokens], -1)
+    rows = torch.arange(len(index), device=index.device)[:, None]
+    spans = torch.stack([token_spans[rows, index[..., 0], 0], token_spans[rows, index[..., 1], 1]], -1)
+    overlap = span_iou(spans[:, :, None], spans[:, None])
+    best = (overlap @ log_p.softmax(-1)[..., None])[..., 0].argmax(-1)
+    return index[rows[:, 0], best]
 
 
 def marginal_inside(logits: SpanLogits) -> Float[Tensor, "question token"]:

@@ -77,10 +77,13 @@ class PoolRule:
     min_consensus_iou: float = 0.3  # assumed; mean pairwise set IoU of the agreeing votes
     max_coverage: float = 0.8  # assumed; share of the video (guards against whole-video collapse)
     min_overlap_evidence: float = 0.3  # assumed; full view: set IoU with the Questioner's evidence
+    max_answer_ratio: float = 2.0  # assumed; how much commoner an answer may be than its kind's second, fixed options
 
     def __post_init__(self) -> None:
+        if self.max_answer_ratio < 1:
+            raise TevoError(f"PoolRule.max_answer_ratio must be at least 1, got {self.max_answer_ratio}")
         for name, value in vars(self).items():
-            if not 0.0 <= value <= 1.0:
+            if name != "max_answer_ratio" and not 0.0 <= value <= 1.0:
                 raise TevoError(f"PoolRule.{name} is a share and must lie in 0..1, got {value}")
         if self.agreement_low > self.agreement_high:
             raise TevoError(

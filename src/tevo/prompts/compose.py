@@ -59,7 +59,7 @@ def compose(
         return _measure(kind, events, target, clause)
     others = [named.clause for index, named in enumerate(events) if index not in (target, anchor)]
     options = _options(kind, clause, others, anchor_clause, similar, rng)
-    ask = _ask(kind, events, target, anchor, clause, anchor_clause)
+    ask = _ask(kind, events, target, anchor, clause, anchor_clause, rng)
     if options is None or ask is None:
         return None
     return Composed(render(ask), options, clause, (events[target].span,))
@@ -81,11 +81,18 @@ def _measure(kind: str, events: Sequence[Named], target: int, clause: str) -> Co
     return Composed(text, DURATIONS, DURATIONS[DURATIONS_S.index(nearest)], spans)
 
 
-def _ask(kind: str, events: Sequence[Named], target: int, anchor: int, clause: str, anchor_clause: str) -> Ask | None:
+def _ask(
+    kind: str,
+    events: Sequence[Named],
+    target: int,
+    anchor: int,
+    clause: str,
+    anchor_clause: str,
+    rng: random.Random,
+) -> Ask | None:
     """The question itself, for the kinds whose answer is the clause of the target."""
     if kind == "what":
-        window = events[target].window
-        return Ask(kind, within=Span(round(window.start_s, 1), max(round(window.end_s, 1), round(window.start_s, 1))))
+        return Ask(kind, within=_stretch(events[target], rng))
     if kind in ("first", "last"):
         return Ask(kind) if target == (0 if kind == "first" else len(events) - 1) else None
     if anchor_clause == clause:
@@ -95,6 +102,13 @@ def _ask(kind: str, events: Sequence[Named], target: int, anchor: int, clause: s
     step = {"before": -1, "after": 1}[kind]
     again = any(named.clause == anchor_clause for index, named in enumerate(events) if index not in (target, anchor))
     return None if again or target != anchor + step else Ask(kind, anchor_clause)
+
+
+def _stretch(event: Named, rng: random.Random) -> Span:
+    """Part of the window, with the event in it: were it the whole, its edges would tell where the event lies."""
+    span, window = event.span, event.window
+    start = round(span.start_s - rng.random() * (span.start_s - window.start_s), 1)
+    return Span(start, max(start, round(span.end_s + rng.random() * (window.end_s - span.end_s), 1)))
 
 
 def _options(

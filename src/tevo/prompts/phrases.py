@@ -4,6 +4,7 @@ A bank is a list of clauses in the third person ("the red shape grows"), one a l
 The bank of the procedural world is spelled out here; at most half of it ever happens in train/, test/ and ood/.
 """
 
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -22,6 +23,7 @@ FAMILIES = {
     "interaction": (HITS, KNOCKED),
 }
 FAMILY_OF = {action: family for family, actions in FAMILIES.items() for action in actions}
+CAUSES = {KNOCKED: HITS}  # what an action comes from: *why* is asked of these alone
 COUNTS = ("once", "twice", "three times", "four times")
 DURATIONS_S = (2, 3, 4, 5)
 DURATIONS = tuple(f"about {n} seconds" for n in DURATIONS_S)
@@ -37,6 +39,15 @@ def world_phrases() -> tuple[str, ...]:
     return tuple(
         clause(colour, action) for colour, action in product(COLOURS, FAMILY_OF) if action != f"turns {colour}"
     )
+
+
+def causes_of(effect: str, bank: Sequence[str]) -> list[str]:
+    """Clauses of the bank that could explain another one: by the vocabulary's causal pairs, and of another thing."""
+    for action, cause in CAUSES.items():
+        if effect.endswith(f" {action}"):
+            thing = effect.removesuffix(action)
+            return [text for text in bank if text.endswith(f" {cause}") and not text.startswith(thing)]
+    return []
 
 
 def load_phrases(source: str) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from tevo.tasks.checkpoints import RunCheckpoint, is_default
 from tevo.tasks.clock import Stopwatch
 from tevo.tasks.folders import Release, save_questioner, save_solver
 from tevo.tasks.judge import Examination, Judge
-from tevo.tasks.pooling import WITNESSES, SignalTally, examine_questions, judge_pool, pool_signals
+from tevo.tasks.pooling import WITNESSES, SignalTally, balance_answers, examine_questions, judge_pool, pool_signals
 from tevo.tasks.progress import RunBar, is_default_bar
 from tevo.tasks.questioner import QuestionerConfig
 from tevo.tasks.records import measured, write_rows
@@ -65,7 +65,7 @@ class CoEvolution(Roles):
         backbone: Backbone | str = "clip_tiny",
         rounds: int = 3,
         questioner_epochs: int = 1,
-        pseudo_label_epochs: int = 5,
+        pseudo_label_epochs: int = 3,
         grpo_epochs: int = 1,
         questioner: QuestionerConfig = QuestionerConfig(),  # noqa: B008 - frozen
         solver: SolverConfig = SolverConfig(),  # noqa: B008
@@ -286,6 +286,7 @@ class CoEvolution(Roles):
                         judge, videos, *asked, self.generator("vote", round, index), controls=False
                     )
                 verdicts += judge_pool(seen, *asked, videos, self.rule, self.witness, round)
+        verdicts = balance_answers(verdicts, self.rule.max_answer_ratio)
         self.data.pool.replace(round, verdicts)
         tally.asked = len(verdicts)
         self.records.pool = pool_signals(verdicts) | {"parse_failure_rate": tally.failure_rate}

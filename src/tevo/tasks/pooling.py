@@ -3,7 +3,8 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from zlib import crc32
 
 import torch
 from jaxtyping import Float
@@ -18,6 +19,7 @@ from tevo.structures import Question, Span, Verdict
 from tevo.tasks.judge import Examination, Judge
 
 DIFFERENT = "answers differ"
+TOO_COMMON = "answer too common"
 WITNESSES = ("solver", "both", "questioner")
 """Who vouches for a pseudo-label.
 
@@ -93,6 +95,39 @@ def judge_pool(
             )
         )
     return verdicts
+
+
+def balance_answers(verdicts: Sequence[Verdict], max_ratio: float) -> list[Verdict]:
+    """Drop questions that a guess without the video would get right: one answer of their kind is far too common.
+
+    Only kinds whose options are always the same (count, duration) have such a guess. An answer may be ``max_ratio``
+    times as common as the second of its kind (and once where there is no other); which are kept is chance, by their id.
+
+    Args:
+        verdicts: of a whole pool.
+        max_ratio: at least 1.
+    """
+    fixed = {
+        kind
+        for kind in {verdict.question.kind for verdict in verdicts}
+        if len({v.question.options for v in verdicts if v.question.kind == kind}) == 1
+    }
+    by_answer: dict[str, Counter[str]] = defaultdict(Counter)
+    for verdict in verdicts:
+        if verdict.kept and verdict.question.options and verdict.question.kind in fixed:
+            by_answer[verdict.question.kind][verdict.pseudo_answer] += 1
+    left = {
+        (kind, counts.most_common(1)[0][0]): max(1, int(max_ratio * (sorted(counts.values())[-2:-1] or [0])[0]))
+        for kind, counts in by_answer.items()
+    }
+    dropped: set[str] = set()
+    for verdict in sorted(verdicts, key=lambda v: crc32(v.question.id.encode())):
+        place = (verdict.question.kind, verdict.pseudo_answer)
+        if verdict.kept and place in left:
+            left[place] -= 1
+            if left[place] < 0:
+                dropped.add(verdict.question.id)
+    return [replace(v, kept=False, reason=TOO_COMMON) if v.question.id in dropped else v for v in verdicts]
 
 
 def _reasons(

@@ -32,7 +32,7 @@ from tevo.objectives.rewards import (
 from tevo.ops import group_normalise
 from tevo.prompts.compose import Composed, Named, compose
 from tevo.prompts.grammar import LEVELS
-from tevo.prompts.phrases import load_phrases
+from tevo.prompts.phrases import causes_of, load_phrases
 from tevo.structures import Question, Span
 from tevo.tasks.judge import Examination
 
@@ -48,12 +48,12 @@ class QuestionerConfig:
     view: str = "window"  # window: sees one stretch of the video, its span is the label; full: the whole video
     windows: str = "change_point"  # change_point: around what changes; random: anywhere (EvoVid)
     group: int = 8  # G, questions sampled a video in training
-    per_video: int = 12  # questions written a video for the pool
-    window_pad_s: float = 3.0  # seconds of the window on either side of its event, at most
+    per_video: int = 16  # questions written a video for the pool
+    window_pad_s: float = 5.0  # seconds of the window on either side of its event, at most
     context_s: float = 1.5  # assumed; seconds before and after an event that tell what changed
     max_events: int = 12  # events a video that can be asked about
-    activity_high: float = 0.7  # assumed; standard deviations of activity that an event must reach
-    activity_low: float = 0.2  # assumed; standard deviations of activity below which an event ends
+    activity_high: float = 0.5  # assumed; standard deviations of activity that an event must reach
+    activity_low: float = 0.0  # assumed; standard deviations of activity below which an event ends
     naming_scale: float = 30.0  # assumed; sharpness of the zero-shot names
     min_naming: float = 0.35  # assumed; least probability of the clause that names an event, else it is not asked about
     agreement_low: float = 0.3  # share of votes below which a question is too hard
@@ -178,16 +178,24 @@ class Questioner(pl.LightningModule):
     ) -> Question | None:
         target, kind = int(choices.target[row, g]), ASKABLE[int(choices.kind[row, g])]
         clause, anchor_clause = int(choices.clause[row, g]), int(choices.anchor_clause[row, g])
-        if kind == "why":  # the two readings of one moment: what is asked about, and what explains it
-            anchor_clause = self._second_reading(segments.names[row, target], clause)
-        names = segments.names[row].softmax(-1)
-        sure = min(float(names[target, clause]), float(names[int(choices.anchor[row, g]), anchor_clause]))
-        if sure < self.config.min_naming / (2 if kind == "why" else 1):  # two readings share one moment
-            return None
         rng = random.Random(f"{self.seed}/{name}/{tag}")
+        similar = self._similar(clause)
+        if kind == "why":  # two readings of one moment: what explains it, and what is asked about
+            effect = self._effect(segments.names[row, target], clause)
+            if effect is None:
+                return None
+            anchor_clause = effect
+            similar = causes_of(self.phrases[effect], self.phrases)
+            rng.shuffle(similar)
+        names = segments.names[row].softmax(-1)
+        sure = float(names[target, clause])
+        if kind != "why":
+            sure = min(sure, float(names[int(choices.anchor[row, g]), anchor_clause]))
+        if sure < self.config.min_naming:
+            return None
         made: Composed | None = compose(
             kind, events, target, int(choices.anchor[row, g]), self.phrases[clause], self.phrases[anchor_clause],
-            self._similar(clause), rng,
+            similar, rng,
         )  # fmt: skip
         if made is None:
             return None
@@ -197,13 +205,11 @@ class Questioner(pl.LightningModule):
             level=LEVELS[kind],
         )  # fmt: skip
 
-    def _second_reading(self, names: Float[Tensor, "clause"], clause: int) -> int:
-        """The best clause for the same moment that is about another thing (another first three words)."""
-        subject = self.phrases[clause].split()[:3]
-        for index in names.topk(min(32, len(names))).indices.tolist():
-            if self.phrases[index].split()[:3] != subject:
-                return int(index)
-        return clause
+    def _effect(self, names: Float[Tensor, "clause"], cause: int) -> int | None:
+        """The best clause for the same moment that another one explains; None where it explains none of the bank."""
+        clauses = enumerate(self.phrases)
+        explained = [index for index, text in clauses if self.phrases[cause] in causes_of(text, self.phrases)]
+        return max(explained, key=lambda index: float(names[index]), default=None)
 
     def _similar(self, clause: int) -> list[str]:
         """Clauses of the bank most like one, best first."""

@@ -31,7 +31,7 @@ class Schedule:
 
     rounds: int = 3
     questioner_epochs: int = 1  # passes over the videos a round
-    pseudo_label_epochs: int = 5  # passes over the pool a round, cross-entropy on pseudo-labels
+    pseudo_label_epochs: int = 3  # passes over the pool a round, cross-entropy on pseudo-labels
     grpo_epochs: int = 1  # passes over the pool a round, GRPO
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ class SolverConfig:
     saliency_loss: float = 0.5  # assumed; weight of the per-token saliency in the pseudo-label objective
     answer_loss: float = 1.0  # weight of the answer in the pseudo-label objective
     outcome_gate: bool = True  # groups without a right answer, or without variance, give no update
-    lr: float = 1e-3  # learning rate of the pseudo-label objective
+    lr: float = 2e-3  # learning rate of the pseudo-label objective
     grpo_lr: float = 2e-4  # learning rate of GRPO
     head: HeadConfig = field(default_factory=HeadConfig)
     rewards: SolverWeights = field(default_factory=SolverWeights)
@@ -120,7 +120,8 @@ class Solver(pl.LightningModule):
         logits: SpanLogits, queries: Queries, targets: Targets, token_spans: Float[Tensor, "question token 2"]
     ) -> tuple[Float[Tensor, "question"], Float[Tensor, "question"]]:
         """Negative log-likelihood of the target spans one after the other, and of going on or stopping after each."""
-        whole = log_mass(pair_logits(logits))
+        first = pair_logits(logits)
+        whole = log_mass(first)
         taken = torch.zeros_like(logits.mask)
         likelihood, stop = torch.zeros_like(whole), torch.zeros_like(whole)
         number = targets.span_mask.sum(-1).clamp(min=1)
@@ -132,7 +133,7 @@ class Solver(pl.LightningModule):
             rows = reached.nonzero()[:, 0]
             if not len(rows):
                 break
-            pairs = pair_logits(logits.take(rows), taken[rows] if slot else None)
+            pairs = pair_logits(logits.take(rows), taken[rows]) if slot else first[rows]
             if slot:
                 odds = log_mass(pairs) - whole[rows] + logits.more[rows]
                 possible = (pairs > NEVER / 2).flatten(1).any(-1)
