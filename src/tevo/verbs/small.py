@@ -61,12 +61,16 @@ def world(out: Path, size: Literal["tiny", "small", "full"] = "small", seed: int
 
 
 def list_() -> None:
-    """Print the backbones and the shipped configs, and where each comes from."""
+    """Print the backbones, the benchmarks and the shipped configs, and where each comes from."""
     from tevo.backbones.registry import list_backbones
+    from tevo.data.readers.registry import list_benchmarks
 
     print("backbones (--model.backbone NAME, or a class_path of yours):")
     for name, origin in sorted(list_backbones().items()):
         print(f"  {name:<20}{origin}")
+    print("benchmarks (tevo.read_benchmark(NAME, path)):")
+    for name, origin in list_benchmarks().items():
+        print(f"  {name:<22}{origin}")
     print("configs (--config conf/NAME):")
     for name, path in shipped_configs().items():
         print(f"  {name:<20}{path}")
