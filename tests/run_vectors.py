@@ -32,7 +32,7 @@ CHECKS: dict[str, Check] = {
     "nextqa": answers.next_printed,
     "onethinker": answers.onethinker,
     "qvhighlights": grounded.qv_highlights,
-    "rextime": grounded.rextime,
+    "rextime": grounded.rex_time,
     "span_iou_corner": overlaps.pair_cases,
     "strip_reasoning": parsing.stripped,
     "threshold_boundary": overlaps.boundary,

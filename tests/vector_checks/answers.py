@@ -113,7 +113,7 @@ def mlvu(vector: Vector, outcome: Outcome) -> Iterator[Compared]:
     """MLVU: lmms-eval's macro average over its tasks, the micro average, every task."""
     given = vector.expected
     rows = [
-        Answered(str(number), kind=row["task_type"], truth=row["answer"], row={"response": reply})
+        Answered(str(number), task=row["task_type"], truth=row["answer"], row={"response": reply})
         for number, (row, reply) in enumerate(zip(vector.gt, vector.pred, strict=True))
     ]
     scored = choices.Choices("lmms_eval/abcd", macro="macro", tasks=choices.MLVU_DEV)(rows)
@@ -135,7 +135,7 @@ def lvbench(vector: Vector, outcome: Outcome) -> Iterator[Compared]:
             str(qa["uid"]),
             video,
             truth=qa["answer"],
-            groups={"type": tuple(qa["question_type"])},
+            groups={"task": tuple(qa["question_type"])},
             row={"response": pred[str(qa["uid"])]} if str(qa["uid"]) in pred else None,
         )
         for video, qa in asked

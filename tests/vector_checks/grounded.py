@@ -7,8 +7,8 @@ import numpy as np
 
 from tevo.metrics.answered import Answered
 from tevo.metrics.overlap import nextgqa_best
-from tevo.metrics.tables import cgbench
-from tevo.metrics.tables.grounded_qa import nextgqa_official, rextime_official
+from tevo.metrics.tables import cgbench, rextime
+from tevo.metrics.tables import nextgqa as nextgqa_tables
 from tevo.metrics.tables.highlights import qvhighlights
 from vector_checks.answers import letter
 from vector_checks.vector import Compared, Outcome, Vector
@@ -39,12 +39,12 @@ def nextgqa(vector: Vector, outcome: Outcome) -> Iterator[Compared]:
     pred = vector.pred
     ground, qa = pred["ground_normalised" if gs else "ground"], pred["qa"]
     rows = nextgqa_rows(gt, ground, qa, shares=gs)
-    scored = nextgqa_official(rows)
+    scored = nextgqa_tables.official(rows)
     for name, value in given.get("printed_1dp", {}).items():
         yield Compared(f"printed {name}", scored.figures[name].rounded, value)
     for name, value in given["full_precision"].items():
         yield Compared(name, scored.values()[name], value)
-    spans_alone = nextgqa_official(nextgqa_rows(gt, ground, {}, gs)).values()
+    spans_alone = nextgqa_tables.official(nextgqa_rows(gt, ground, {}, gs)).values()
     for name, value in given.get("no_qa", {}).items():
         yield Compared(f"without answers {name}", spans_alone[name], value)
     if "n_counted" in given:
@@ -58,7 +58,7 @@ def nextgqa(vector: Vector, outcome: Outcome) -> Iterator[Compared]:
         yield Compared(f"{qid} IoP", best[1], theirs["max_IoP"])
 
 
-def rextime(vector: Vector, outcome: Outcome) -> Iterator[Compared]:
+def rex_time(vector: Vector, outcome: Outcome) -> Iterator[Compared]:
     """ReXTime: windows in points with two decimals, answers as shares."""
     pred = {row["qid"]: row for row in vector.pred}
     rows = [
@@ -71,7 +71,7 @@ def rextime(vector: Vector, outcome: Outcome) -> Iterator[Compared]:
         )
         for row in vector.gt
     ]
-    ours = rextime_official(rows).values()
+    ours = rextime.official(rows).values()
     given = vector.expected
     full = given["full"]
     theirs = {f"brief {name}": (name, value) for name, value in given["brief"].items()}

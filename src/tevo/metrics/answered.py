@@ -1,5 +1,6 @@
 """One question as a scorer sees it: what is right, and what was predicted, structured or as a reply."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
@@ -20,7 +21,7 @@ class Answered:
     Attributes:
         qid: the question's id.
         video: its video; questions of one video are drawn together in a bootstrap.
-        kind: type or task, as the benchmark names it.
+        task: type or task, as the benchmark names it.
         options: texts in the order of their letters; empty for open questions.
         truth: letter of the right option; the right text or number of an open question; "" when none is known.
         true_spans: annotated evidence in seconds, as annotated.
@@ -32,7 +33,7 @@ class Answered:
 
     qid: str
     video: str = ""
-    kind: str = ""
+    task: str = ""
     options: tuple[str, ...] = ()
     truth: str = ""
     true_spans: tuple[Pair, ...] = ()
@@ -50,12 +51,22 @@ class Answered:
         """Letters that are credited: of ``pred_answer`` where the row has one, else read from the reply."""
         answer = (self.row or {}).get("pred_answer")
         if answer is None:
-            return parse(self.reply, self.options) if self.row is not None and "response" in self.row else ""
+            return parse(self.reply, self.options) if "response" in (self.row or {}) else ""
         return as_letter(answer, self.options)
 
     def right(self, parse: LetterParser) -> bool:
         """Whether the true letter is credited."""
         return bool(self.truth) and self.truth in self.letters(parse)
+
+    @property
+    def claim(self) -> str:
+        """Letter of the ``true_answer`` that the prediction row itself names; "" when it names none."""
+        return as_letter((self.row or {}).get("true_answer"), self.options)
+
+    def claimed_right(self, parse: LetterParser) -> bool:
+        """Whether the answer is right by what the prediction row calls the truth, if it does, else as annotated."""
+        truth = self.claim or self.truth
+        return bool(truth) and truth in self.letters(parse)
 
     def spans(self, parse: SpanParser) -> list[Window]:
         """Predicted windows: ``pred_relevant_windows`` where the row has them, else read from the reply."""
@@ -79,25 +90,27 @@ def as_letter(answer: object, options: Sequence[str]) -> str:
     if isinstance(answer, int):
         return ascii_uppercase[answer] if 0 <= answer < min(len(options) or 26, 26) else ""
     text = str(answer)
-    named = [index for index, option in enumerate(options) if normal(option) == normal(text)]
+    named = [index for index, option in enumerate(options[:26]) if normal(option) == normal(text)]
     if named:
-        return ascii_uppercase[named[0]] if named[0] < len(ascii_uppercase) else ""
+        return ascii_uppercase[named[0]]
     bare = text.strip().strip("().").upper()
     return bare if len(bare) == 1 and bare in ascii_uppercase[: len(options) or 26] else ""
 
 
 def as_window(window: object, qid: str) -> Window:
-    """A predicted window as numbers.
+    """A predicted window as numbers, ``(start, end)`` or ``(start, end, score)``.
 
     Raises:
-        TevoError: when it is not ``[start, end]`` or ``[start, end, score]``.
+        TevoError: when it is anything else, or not finite.
     """
     if isinstance(window, Sequence) and not isinstance(window, str) and len(window) in (2, 3):
         try:
-            return tuple(float(value) for value in window)
-        except (TypeError, ValueError):
-            pass
-    raise TevoError(f"prediction {qid!r} has the window {window!r}: give [start, end, score?], in seconds")
+            numbers = tuple(float(value) for value in window)
+        except (TypeError, ValueError, OverflowError):
+            numbers = (math.nan,)
+        if all(map(math.isfinite, numbers)):
+            return numbers
+    raise TevoError(f"prediction {qid!r} has the window {window!r}: give [start, end, score?], finite, in seconds")
 
 
 def normal(text: str) -> str:
@@ -107,13 +120,20 @@ def normal(text: str) -> str:
 
 def answered(question: Question, row: Mapping[str, Any] | None) -> Answered:
     """A question of a benchmark and its prediction row."""
-    truth = as_letter(question.answer, question.options) if question.options else question.answer
+    index = question.answer_index
+    letter = (
+        ascii_uppercase[index] if 0 <= index < len(ascii_uppercase) else as_letter(question.answer, question.options)
+    )
+    tasks = question.groups.get("task", ())
     return Answered(
         qid=question.id,
         video=question.video,
-        kind=question.kind,
+        task=tasks[0] if tasks else question.family or question.kind,
         options=question.options,
-        truth=truth,
+        truth=letter if question.options else question.answer,
         true_spans=tuple((span.start_s, span.end_s) for span in question.evidence),
+        duration_s=question.duration_s,
+        groups=question.groups,
+        extra=question.extra,
         row=row,
     )

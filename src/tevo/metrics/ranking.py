@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from tevo.errors import TevoError
 from tevo.metrics.overlap import Pair, hull_iou
 
 MAP_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
@@ -81,10 +82,18 @@ def recall_at_n(windows: Sequence[Pair], true: Sequence[Pair], n: int, threshold
 
 
 def saliency_grid(
-    duration_s: float, clip_ids: Sequence[int], scores: Sequence[Sequence[float]]
+    duration_s: float, clip_ids: Sequence[int], scores: Sequence[Sequence[int]]
 ) -> Float[np.ndarray, "clip rater"]:
-    """Ratings of every two-second clip of a video, 0 where nobody rated."""
+    """Ratings of every two-second clip of a video, 0 where nobody rated.
+
+    Raises:
+        TevoError: when there is not one triple of ratings for each clip, or a clip past the end of the video.
+    """
     grid = np.zeros((int(duration_s / CLIP_S), RATERS))
+    if len(clip_ids) != len(scores) or any(len(ratings) != RATERS for ratings in scores):
+        raise TevoError(f"{len(clip_ids)} clips have {len(scores)} ratings, wanted {RATERS} numbers for each clip")
+    if len(clip_ids) and not 0 <= min(clip_ids) <= max(clip_ids) < len(grid):
+        raise TevoError(f"clips {list(clip_ids)} are rated in a video of {len(grid)} clips ({duration_s:g} s)")
     if len(clip_ids):
         grid[np.asarray(clip_ids)] = np.asarray(scores, dtype=float)
     return grid

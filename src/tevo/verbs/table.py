@@ -17,6 +17,7 @@ SMALL_VERBS = {
     "list": "backbones, benchmarks and shipped configs, and where each comes from",
     "init": "copy the shipped configs into a folder, to edit",
     "report": "write report.html of a finished or running run, and print its table",
+    "score": "score a file of predictions on a benchmark, under the rules of any published scorer",
 }
 
 _HELP = """\

@@ -87,8 +87,8 @@ def units_of(rows: Sequence[Answered]) -> tuple[Unit, ...]:
 
 
 def groups_of(row: Answered) -> dict[str, tuple[str, ...]]:
-    """The groups of a question; its kind is ``type`` unless the benchmark names types itself."""
-    return ({"type": (row.kind,)} if row.kind else {}) | dict(row.groups)
+    """The groups of a question; its task is one of them."""
+    return ({"task": (row.task,)} if row.task else {}) | dict(row.groups)
 
 
 def by_group(values: Values, units: Sequence[Unit], name: str) -> dict[str, float]:

@@ -31,7 +31,7 @@ class Choices:
     """
 
     letters: str
-    group: str = "type"
+    group: str = "task"
     macro: str = ""
     tasks: tuple[str, ...] = ()
     micro: str = "acc"
@@ -77,20 +77,15 @@ def nextqa(letters: str) -> Callable[[Sequence[Answered]], Scored]:
 
     def table(rows: Sequence[Answered]) -> Scored:
         parse = LETTER_PARSERS[letters]
-        right = flags([_claimed(row, row.letters(parse)) for row in rows])
-        kinds = ["TN" if row.kind == "TP" else row.kind for row in rows]
+        right = flags([row.claimed_right(parse) for row in rows])
+        kinds = ["TN" if row.task == "TP" else row.task for row in rows]
         units = tuple(
-            Unit(row.qid, row.video, groups_of(row) | {"type": (kind,), "first letter": (kind[:1],)})
+            Unit(row.qid, row.video, groups_of(row) | {"task": (kind,), "first letter": (kind[:1],)})
             for row, kind in zip(rows, kinds, strict=True)
         )
-        figures = {kind: Figure(100 * value) for kind, value in by_group(right, units, "type").items()}
+        figures = {kind: Figure(100 * value) for kind, value in by_group(right, units, "task").items()}
         firsts = by_group(right, units, "first letter")
         figures |= {f"Acc_{letter}": Figure(100 * firsts[letter]) for letter in "CTD" if letter in firsts}
         return Scored(units, {"acc": right}, {"Acc": Figure(100 * mean(right))} | figures)
 
     return table
-
-
-def _claimed(row: Answered, letters: str) -> bool:
-    claim = (row.row or {}).get("true_answer")
-    return bool(letters) and (letters == claim if claim is not None else row.truth in letters)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tevo.errors import TevoError
 from tevo.metrics.answered import Answered
 from tevo.metrics.tables.base import Figure, Scored, Unit, by_group, groups_of, macro, mean
 from tevo.prompts.replies import LETTER_PARSERS
@@ -26,8 +27,8 @@ class Together:
         size: how many right answers a group needs; None: one for each of its questions.
         skips_missing: whether a question without a prediction is left out of its group, and the group with it
             when no question is left; otherwise it is wrong.
-        categories: figures for these beginnings of the type, whose mean is the overall figure; () takes the
-            mean over types.
+        categories: figures for these parts of the task's name, whose mean is the overall figure.
+        macro: whether the overall figure of a scorer without categories is the mean over tasks, not over groups.
         scale: 100 for points, 1 for shares.
     """
 
@@ -36,6 +37,7 @@ class Together:
     size: int | None = TRIES
     skips_missing: bool = False
     categories: tuple[str, ...] = ()
+    macro: bool = True
     scale: float = 1.0
 
     def __call__(self, rows: Sequence[Answered]) -> Scored:
@@ -44,7 +46,7 @@ class Together:
         found: dict[tuple[str, ...], list[tuple[Answered, bool]]] = {}
         for row in rows:
             if row.row is not None or not self.skips_missing:
-                kind = (row.kind,) if self.skips_missing else ()  # the official scorer groups inside each type
+                kind = (row.task,) if self.skips_missing else ()  # the official scorer groups inside each type
                 found.setdefault((*kind, self.sample(row)), []).append((row, row.right(parse)))
         units, right = [], []
         for key, members in found.items():
@@ -55,10 +57,10 @@ class Together:
         return Scored(tuple(units), {"acc": tuple(right)}, self._figures(right, units))
 
     def _figures(self, right: Sequence[float], units: Sequence[Unit]) -> dict[str, Figure]:
-        types = dict(sorted(by_group(right, units, "type").items()))
+        types = dict(sorted(by_group(right, units, "task").items()))
         figures = {label: self._figure(value) for label, value in types.items()}
         if not self.categories:
-            return {"Overall": self._figure(macro(types))} | figures
+            return {"Overall": self._figure(macro(types) if self.macro else mean(right))} | figures
         means = {
             category: macro({label: value for label, value in types.items() if self._category(label) == category}, None)
             for category in self.categories
@@ -84,24 +86,20 @@ def causal_vidqa(rows: Sequence[Answered]) -> Scored:
 
     A video with other than six questions shifts the groups of the official scorer; here groups go by video.
     """
-    right = {row.qid: _right(row) for row in rows}
+    parse = LETTER_PARSERS["tevo"]
     videos: dict[str, dict[str, bool]] = {}
     for row in rows:
-        videos.setdefault(row.video, {})[row.kind] = right[row.qid]
+        if row.task not in CAUSAL:
+            raise TevoError(f"question {row.qid!r} is of the kind {row.task!r}, wanted one of {', '.join(CAUSAL)}")
+        videos.setdefault(row.video, {})[row.task] = row.claimed_right(parse)
     units, values, kinds = [], [], []
     for video, found in videos.items():
         found["P"], found["C"] = (all(found.get(f"{kind}{part}") for part in "AR") for kind in "PC")
         for kind, hit in found.items():
-            units.append(Unit(f"{video}_{kind}", video, {"type": (CAUSAL[kind],)}))
+            units.append(Unit(f"{video}_{kind}", video, {"task": (CAUSAL[kind],)}))
             values.append(float(hit))
             kinds.append(kind)
-    means = by_group(values, units, "type")
+    means = by_group(values, units, "task")
     figures = {name: Figure(100 * means[name]) for name in CAUSAL.values() if name in means}
     joint = [value if kind in "DEPC" else None for value, kind in zip(values, kinds, strict=True)]
     return Scored(tuple(units), {"acc": tuple(joint)}, {"Acc": Figure(100 * mean(joint))} | figures)
-
-
-def _right(row: Answered) -> bool:
-    letters = row.letters(LETTER_PARSERS["tevo"])
-    claim = (row.row or {}).get("true_answer")
-    return bool(letters) and (letters == claim if claim is not None else row.truth in letters)

@@ -36,7 +36,9 @@ class ZoomZero:
         """The table; where every row has a reply, its rewards are columns too."""
         parse = LETTER_PARSERS[self.letters]
         there = [row.row is not None for row in rows]
-        right = flags([row.right(parse) if ok and row.truth else None for row, ok in zip(rows, there, strict=True)])
+        right = flags(
+            [row.claimed_right(parse) if ok and row.truth else None for row, ok in zip(rows, there, strict=True)]
+        )
         iou: Column = tuple(
             _iou(row, 1.0) if ok and row.true_spans else None for row, ok in zip(rows, there, strict=True)
         )

@@ -192,6 +192,7 @@ LETTER_PARSERS: Mapping[str, LetterParser] = MappingProxyType(
         "zoom_zero/long": _substring,
         "lmms_eval/abcd": _priority("ABCD"),
         "lmms_eval/abcdef": _priority("ABCDEF"),
+        "lmms_eval/cgbench": _priority("ABCDEFGHIJKLMN"),
         "lmms_eval/longvideobench": _stripped(_capital("ABCDE", harness.LONGVIDEOBENCH_PREFIXES)),
         "lmms_eval/nextqa": _bracket_or_text("ABCDE"),
         "lmms_eval/video_holmes": _bracket_or_text("ABCDEF"),

@@ -171,7 +171,9 @@ def v_star(answer: object) -> list[Pair]:
             return []
     if not isinstance(answer, list | tuple) or len(answer) != 2:
         return []
-    return [(answer[0], answer[1])] if all(isinstance(time, int | float) for time in answer) else []
+    if not all(isinstance(time, int | float) for time in answer):
+        return []
+    return [(float(answer[0]), float(answer[1]))]
 
 
 def _stripped(parse: Callable[[str], list[Pair]]) -> SpanParser:
