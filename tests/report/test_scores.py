@@ -27,7 +27,7 @@ def test_the_table_says_what_was_scored_how_and_what_is_missing(tmp_path):
     assert lines[0] == "nextgqa, protocol official: 2 questions, 1 predicted, 1 counted"
     cells = [line.split() for line in lines]
     assert ["Acc&GQA", "100.0"] in cells
-    assert ["points", "mean", "low", "high"] in cells
+    assert ["points,", "95", "%", "interval", "mean", "low", "high"] in cells
     assert ["CW", "1", *["100.0"] * 7] in cells
     assert ["TN", "1", *["-"] * 7] in cells
     assert "     1 without a prediction: q1" in lines

@@ -74,7 +74,7 @@ class AllRightAccuracy(Metric):
     def compute(self) -> Float[Tensor, ""]:
         """Points over the groups seen; NaN before the first question."""
         right, group = _joined(self.right), _joined(self.group)
-        numbers, place = torch.unique(group, return_inverse=True)  # type: ignore[no-untyped-call]
+        numbers, place = torch.unique(group, return_inverse=True)
         hits = torch.zeros(len(numbers), dtype=torch.int64, device=right.device).index_add_(0, place, right)
         asked = torch.bincount(place, minlength=len(numbers))
         wanted = asked if self.size is None else torch.full_like(asked, self.size)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -31,7 +31,8 @@ class ScoreReport(TypedDict):
     protocol: str
     figures: dict[str, float]  # the scorer's own names and scale, unrounded
     printed: dict[str, str]  # the same as the scorer prints them
-    intervals: dict[str, dict[str, float]]  # metric -> mean, low, high in points, 95 %, videos drawn
+    intervals: dict[str, dict[str, float]]  # metric -> mean, low, high in points; videos are drawn
+    confidence: float  # of the intervals, 0..1
     by: dict[str, dict[str, dict[str, float]]]  # group -> label -> count and metrics in points
     counts: dict[str, int]
     missing_qids: list[str]  # annotated, not predicted
@@ -40,6 +41,7 @@ class ScoreReport(TypedDict):
     other_truth_qids: list[str]  # the prediction names another true answer than the annotation
     unparsed_qids: list[str]  # a reply in which the tevo parsers find neither an option nor a span
     problems: list[str]  # prediction rows that could not be used
+    spec: dict[str, Any]  # what was scored: files, version, and what became of every annotation row
 
 
 def score_predictions(
@@ -49,6 +51,7 @@ def score_predictions(
     predictions: Predictions,
     fractions: bool = False,
     confidence: float = 0.95,
+    spec: Mapping[str, Any] | None = None,
 ) -> ScoreReport:
     """Score predictions; nothing is left out without being named.
 
@@ -60,6 +63,7 @@ def score_predictions(
         fractions: whether predicted spans are shares of the video's length; they are multiplied with it and
             rounded to a tenth of a second, as NExT-GQA's scorer does.
         confidence: of the intervals, 0..1.
+        spec: kept in the report as it is.
 
     Raises:
         TevoError: when there is no such scorer, no question, two questions with one id, or not one prediction
@@ -79,6 +83,7 @@ def score_predictions(
         figures=scored.values(),
         printed={name: f"{figure.value:.{figure.decimals}f}" for name, figure in scored.figures.items()},
         intervals=_intervals(scored, confidence),
+        confidence=confidence,
         by=_breakdowns(scored, rows),
         counts={
             "questions": len(rows),
@@ -99,6 +104,7 @@ def score_predictions(
         other_truth_qids=claimed,
         unparsed_qids=unparsed,
         problems=list(predictions.problems),
+        spec={"predictions": str(predictions.path), "fractions": fractions, **(spec or {})},
     )
 
 

@@ -31,7 +31,8 @@ def score_table(report: ScoreReport) -> str:
             [name, f"{found['mean']:.1f}", f"{found['low']:.1f}", f"{found['high']:.1f}"]
             for name, found in report["intervals"].items()
         ]
-        blocks.append(aligned([["points", "mean", "low", "high"], *rows]))
+        sure = f"{100 * report['confidence']:g} %"
+        blocks.append(aligned([[f"points, {sure} interval", "mean", "low", "high"], *rows]))
     blocks += [_breakdown(name, labels) for name, labels in report["by"].items() if len(labels) > 1]
     lost = [_named(report, *words) for words in _COUNTS if counts[words[0]]]
     return "\n\n".join([*blocks, *(["\n".join(lost)] if lost else [])])

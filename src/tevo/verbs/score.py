@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tevo.data.readers.reading import read_benchmark
+from tevo import __version__
+from tevo.data.readers import read_benchmark
 from tevo.data.truths import nextgqa_spans, span_files
 from tevo.errors import TevoError
 from tevo.metrics.answered import as_letter
@@ -15,6 +16,8 @@ from tevo.metrics.protocols import scorer
 from tevo.metrics.scoring import ScoreReport, score_predictions, write_scores
 from tevo.report.scores import score_table
 from tevo.structures import Question
+
+Asked = tuple[list[Question], dict[str, Any], list[str]]  # questions, what is kept of the reading, what is said
 
 
 def run_score(
@@ -35,42 +38,46 @@ def run_score(
         raise TevoError(f"--confidence is {confidence:g}, wanted a share between 0 and 1, such as 0.95")
     scorer(benchmark, protocol)  # before any file is read
     predicted = read_predictions(predictions)
-    questions, notes = questions_of(benchmark, annotations, predicted)
-    report = score_predictions(benchmark, protocol, questions, predicted, fractions, confidence)
+    questions, reading, notes = _questions(benchmark, annotations, predicted)
+    spec = {"tevo_version": __version__, "annotations": str(annotations), "reading": reading}
+    report = score_predictions(benchmark, protocol, questions, predicted, fractions, confidence, spec)
     target = write_scores(out or Path(f"score-{benchmark}-{protocol}.json"), report)
-    print(score_table(report))
     for note in notes:
         print(f"tevo: {note}", file=sys.stderr)
-    print(f"everything, question by question where something is missing: {target}")
+    print(score_table(report))
+    print(f"\nall of it, with every id that is missing or cannot be used: {target}")
     return report
 
 
-def questions_of(benchmark: str, path: Path, predicted: Predictions) -> tuple[list[Question], list[str]]:
-    """The benchmark's questions, and what is to be known about them.
+def _questions(benchmark: str, path: Path, predicted: Predictions) -> Asked:
+    """The benchmark's questions.
 
-    NExT-GQA's scorer goes by the files of spans, which hold questions that its table of questions lacks: those
+    NExT-GQA's scorer goes by the files of spans, which may hold questions that the table of questions lacks: those
     count when the file predicts them, with the true answer that the file names.
     """
     if benchmark != "nextgqa":
         return _read(benchmark, path)
     files = span_files(path)
     spans = nextgqa_spans(files)
-    alone = bool(files) and files == [path]
-    read, notes = ([], []) if alone else _read(benchmark, path)
+    alone = files == [path]
+    read, reading, notes = ([], {}, []) if alone else _read(benchmark, path)
     asked = [_with_split(question, spans) for question in read]
     known = {question.id for question in asked}
     others = [question for qid, question in spans.items() if qid not in known and (alone or qid in predicted.rows)]
     if others:
-        notes.append(
+        notes = [
+            *notes,
             f"{len(others)} questions are annotated with spans alone; their true answers are those that the "
-            "prediction file names, if it does"
-        )
-    return [*asked, *(_with_claim(question, predicted.rows.get(question.id)) for question in others)], notes
+            "prediction file names, if it does",
+        ]
+    claimed = [_with_claim(question, predicted.rows.get(question.id)) for question in others]
+    return [*asked, *claimed], reading | {"spans_alone": len(others)}, notes
 
 
-def _read(benchmark: str, path: Path) -> tuple[list[Question], list[str]]:
+def _read(benchmark: str, path: Path) -> Asked:
     found = read_benchmark(benchmark, path)
-    return list(found.questions), [str(found.report)] if found.report.notes else []
+    odd = bool(found.report.notes or found.report.unread_columns or found.report.is_partial)
+    return list(found.questions), found.report.to_row(), [str(found.report)] if odd else []
 
 
 def _with_split(question: Question, spans: Mapping[str, Question]) -> Question:
