@@ -32,7 +32,7 @@ def next_printed(vector: Vector, outcome: Outcome) -> Iterator[Compared]:
     """NExT-QA and NExT-GQA: accuracies by type as printed, two decimals."""
     given = vector.expected
     if "types" in given:
-        pred = vector.other("nextgqa_pred")["qa"]
+        pred = vector.shared("_accuracy", "pred")["qa"]
         rows = [structured(qid, kind, pred[qid]) for qid, kind in given["types"].items()]
     else:
         pred = vector.pred

@@ -35,7 +35,7 @@ def nextgqa_rows(gt: dict[str, Any], ground: dict[str, Any], qa: dict[str, Any],
 def nextgqa(vector: Vector, outcome: Outcome) -> Iterator[Compared]:
     """The official table as printed and in full, and every question's best overlaps."""
     given, gs = vector.expected, bool(vector.expected.get("gs"))
-    gt = vector.other("nextgqa_gt") if gs else vector.gt
+    gt = vector.shared("_gs", "gt") if gs else vector.gt
     pred = vector.pred
     ground, qa = pred["ground_normalised" if gs else "ground"], pred["qa"]
     rows = nextgqa_rows(gt, ground, qa, shares=gs)

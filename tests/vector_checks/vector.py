@@ -32,9 +32,9 @@ class Vector:
     def pred(self) -> Any:
         return read(self._beside("pred"))
 
-    def other(self, name: str) -> Any:
-        """A file of the same folder that several vectors share."""
-        return read(self.path.with_name(f"{name}.json"))
+    def shared(self, without: str, part: str) -> Any:
+        """A file of the vector that this one is a variant of: of ``x_gs``, ``x_gt.json``."""
+        return read(self.path.with_name(f"{self.name.replace(without, '')}_{part}.json"))
 
     def _beside(self, part: str) -> Path:
         return self.path.with_name(f"{self.name}_{part}.json")
