@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from tevo.backbones.registry import build_backbone as build_backbone
     from tevo.backbones.registry import list_backbones as list_backbones
     from tevo.backbones.registry import register_backbone as register_backbone
+    from tevo.data.readers.benchmark import Benchmark as Benchmark
+    from tevo.data.readers.reading import read_benchmark as read_benchmark
+    from tevo.data.readers.registry import list_benchmarks as list_benchmarks
+    from tevo.data.readers.registry import register_benchmark as register_benchmark
     from tevo.errors import TevoError as TevoError
     from tevo.structures import FrameBatch as FrameBatch
+    from tevo.structures import FrameList as FrameList
     from tevo.structures import Question as Question
     from tevo.structures import Role as Role
     from tevo.structures import Rollouts as Rollouts
@@ -33,8 +38,13 @@ _ROOM_OF = {
     "build_backbone": "tevo.backbones.registry",
     "list_backbones": "tevo.backbones.registry",
     "register_backbone": "tevo.backbones.registry",
+    "Benchmark": "tevo.data.readers.benchmark",
+    "read_benchmark": "tevo.data.readers.reading",
+    "list_benchmarks": "tevo.data.readers.registry",
+    "register_benchmark": "tevo.data.readers.registry",
     "TevoError": "tevo.errors",
     "FrameBatch": "tevo.structures",
+    "FrameList": "tevo.structures",
     "Question": "tevo.structures",
     "Role": "tevo.structures",
     "Rollouts": "tevo.structures",

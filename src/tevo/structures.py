@@ -5,9 +5,11 @@ Masks are True where VALID.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -90,12 +92,46 @@ class VideoTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameList:
+    """A video that is kept as pictures: their files, and the second that each was taken at.
+
+    Raises:
+        TevoError: when there is none, a time is missing, not finite or not later than the one before.
+    """
+
+    paths: tuple[str, ...]
+    times_s: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.paths or len(self.paths) != len(self.times_s):
+            raise TevoError(f"a frame list needs as many times as pictures, got {len(self.times_s)}, {len(self.paths)}")
+        if not all(math.isfinite(time) for time in self.times_s):
+            raise TevoError(f"a frame list needs finite seconds, got {self.times_s}")
+        for before, after in pairwise(self.times_s):
+            if after <= before:
+                raise TevoError(f"the times of a frame list must ascend, got {after:g} s after {before:g} s")
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question about one video with the evidence it rests on.
 
     ``evidence`` and ``answer`` are the asker's own (the Questioner's in training, the annotation's in
     evaluation). ``options`` empty means open-ended. ``window`` is the contiguous part of the video the
     asker looked at, or None for the whole of it. ``level`` is the curriculum's difficulty, 1..4.
+
+    What follows ``level`` is known of benchmarks alone. All times are seconds of the file, also where only a
+    part of it is shown.
+
+    Attributes:
+        family: the kind of event or task that is asked about; empty when none is named.
+        answer_index: which option is right, for benchmarks that say so; -1 = none does, ``answer`` decides.
+        duration_s: length of the video in seconds, as annotated; 0 = unknown.
+        shown: the part of the video that the benchmark shows; None = all of it.
+        groups: what results are broken down by: ``{"task": ("TN",), "duration": ("long",)}``. A question may
+            count in several groups of one kind.
+        extra: further columns that the benchmark's own scorer needs, as annotated.
+        frames: the video's pictures, where it is kept as pictures; ``video`` is then a name only.
     """
 
     id: str
@@ -107,7 +143,13 @@ class Question:
     evidence: tuple[Span, ...] = ()
     window: Span | None = None
     level: int = 1
-    family: str = ""  # evaluation only: the kind of event asked about
+    family: str = ""
+    answer_index: int = -1
+    duration_s: float = 0.0
+    shown: Span | None = None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    frames: FrameList | None = None
 
 
 class Role(IntEnum):

@@ -19,6 +19,11 @@ from tevo.metrics.evaluation import QuestionScore as QuestionScore
 from tevo.metrics.evaluation import evaluate_rows as evaluate_rows
 from tevo.metrics.evaluation import score_rows as score_rows
 from tevo.metrics.evaluation import shrunk_control as shrunk_control
+from tevo.metrics.predictions import Predictions as Predictions
+from tevo.metrics.predictions import read_predictions as read_predictions
+from tevo.metrics.protocols import PROTOCOLS as PROTOCOLS
+from tevo.metrics.protocols import SCORERS as SCORERS
+from tevo.metrics.protocols import protocols_of as protocols_of
 from tevo.metrics.results import RoundResult as RoundResult
 from tevo.metrics.results import RunResults as RunResults
 from tevo.metrics.results import RunSpec as RunSpec
@@ -28,15 +33,30 @@ from tevo.metrics.results import write_results as write_results
 from tevo.metrics.scores import grounded_share as grounded_share
 from tevo.metrics.scores import mean_points as mean_points
 from tevo.metrics.scores import recall_at as recall_at
+from tevo.metrics.scoring import ScoreReport as ScoreReport
+from tevo.metrics.scoring import score_predictions as score_predictions
+from tevo.metrics.scoring import write_scores as write_scores
 
 if TYPE_CHECKING:
+    from tevo.metrics.averages import AllRightAccuracy as AllRightAccuracy
+    from tevo.metrics.averages import MacroAccuracy as MacroAccuracy
+    from tevo.metrics.averages import MeanRelativeAccuracy as MeanRelativeAccuracy
     from tevo.metrics.grounding import MeanIoU as MeanIoU
     from tevo.metrics.grounding import RecallAtIoU as RecallAtIoU
     from tevo.metrics.qa import AnswerAccuracy as AnswerAccuracy
     from tevo.metrics.qa import GroundedAccuracy as GroundedAccuracy
     from tevo.metrics.qa import ValidationMetrics as ValidationMetrics
+    from tevo.metrics.retrieval import HitAtOne as HitAtOne
+    from tevo.metrics.retrieval import MeanAveragePrecision as MeanAveragePrecision
+    from tevo.metrics.retrieval import RecallAtN as RecallAtN
 
 _FILE_OF = {
+    "AllRightAccuracy": "tevo.metrics.averages",
+    "MacroAccuracy": "tevo.metrics.averages",
+    "MeanRelativeAccuracy": "tevo.metrics.averages",
+    "HitAtOne": "tevo.metrics.retrieval",
+    "MeanAveragePrecision": "tevo.metrics.retrieval",
+    "RecallAtN": "tevo.metrics.retrieval",
     "MeanIoU": "tevo.metrics.grounding",
     "RecallAtIoU": "tevo.metrics.grounding",
     "AnswerAccuracy": "tevo.metrics.qa",

@@ -15,10 +15,10 @@ from tevo.metrics.scores import THRESHOLDS, grounded_share, mean_points, recall_
 from tevo.ops import set_iop, set_iou, union_length
 from tevo.structures import Question, Span
 
-PROTOCOL = "official"
-"""Name stored beside every number. For annotations without a published scorer it says: IoU and IoP on merged
-unions of spans, thresholds with ``>=``, a missing prediction is IoU 0 and a wrong answer, an unparsed answer is
-wrong, *when* questions count for grounding only."""
+PROTOCOL = "tevo"
+"""Name stored beside every number of this file: IoU and IoP on merged unions of spans, thresholds with ``>=``, a
+missing prediction is IoU 0 and a wrong answer, an unparsed answer is wrong, *when* questions count for grounding
+only. The benchmarks' own scorers are in :mod:`tevo.metrics.protocols`."""
 
 SPAN_LENGTH_BINS = {"<2 s": 2.0, "2-4 s": 4.0, "4-8 s": 8.0, ">=8 s": math.inf}  # name: upper end, exclusive
 SHRINK_FACTORS = tuple(round(0.1 * step, 1) for step in range(1, 11))

@@ -51,16 +51,22 @@ class MeanIoU(Metric):
 
 
 class RecallAtIoU(Metric):
-    """R@1 at one IoU threshold (``>=``): share of questions that reach it, in points."""
+    """R@1 at one IoU threshold: share of questions that reach it, in points.
+
+    Args:
+        threshold: t, 0..1.
+        strict: ``>`` instead of ``>=``; see :func:`tevo.metrics.recall_at` for who does which.
+    """
 
     full_state_update = False
     higher_is_better = True
     hits: Tensor
     num_questions: Tensor
 
-    def __init__(self, threshold: float, **kwargs: Any) -> None:
+    def __init__(self, threshold: float, strict: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.threshold = threshold
+        self.strict = strict
         self.add_state("hits", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("num_questions", torch.tensor(0), dist_reduce_fx="sum")
 
@@ -74,7 +80,7 @@ class RecallAtIoU(Metric):
         """Add a batch of questions."""
         known = true_mask.any(dim=1)
         iou = set_iou(pred, pred_mask, true, true_mask)[known]
-        self.hits += reaches(iou, self.threshold).sum()
+        self.hits += reaches(iou, self.threshold, self.strict).sum()
         self.num_questions += known.sum()
 
     def compute(self) -> Float[Tensor, ""]:

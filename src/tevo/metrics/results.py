@@ -118,8 +118,8 @@ def write_results(run_dir: str | Path, results: RunResults) -> Path:
         "best_round": results.best_round,
     }
     timings = clock | {"rounds": [{"round": r.round, "seconds": r.seconds} for r in results.rounds]}
-    write_atomic(folder / TIMINGS_FILE, _dump(timings))
-    return write_atomic(folder / METRICS_FILE, _dump(found))
+    write_atomic(folder / TIMINGS_FILE, dump_json(timings))
+    return write_atomic(folder / METRICS_FILE, dump_json(found))
 
 
 def read_results(run_dir: str | Path) -> RunResults:
@@ -178,7 +178,8 @@ def _numbers(row: dict[str, Any]) -> dict[str, float]:
     return {name: math.nan if value is None else float(value) for name, value in row.items()}
 
 
-def _dump(value: object) -> str:
+def dump_json(value: object) -> str:
+    """A value as the text of a JSON file; a number that is not finite becomes ``null``, since JSON has none."""
     return json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -99,7 +99,7 @@ def _metrics_block(results: RunResults, split: str) -> str:
     heads = [SHORT_NAMES.get(name, METRIC_NAMES.get(name, name)) for name in columns]
     body = [[label, *(_figure(row.get(name)) for name in columns)] for label, row in rows if row]
     title = f"{split or 'metrics'}, points, protocol {results.spec.get('protocol', 'not named')}"
-    return f"{title}\n{_aligned([['round', *heads], *body])}"
+    return f"{title}\n{aligned([['round', *heads], *body])}"
 
 
 def _signals_block(results: RunResults) -> str:
@@ -115,14 +115,14 @@ def _signals_block(results: RunResults) -> str:
         if r.signals
     ]
     heads = ["round", *(SHORT_NAMES[name] for name in names), "kept/asked"]
-    return f"signals without labels, points\n{_aligned([heads, *body])}"
+    return f"signals without labels, points\n{aligned([heads, *body])}"
 
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their longest cell, the first to the left, figures to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [

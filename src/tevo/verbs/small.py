@@ -61,12 +61,16 @@ def world(out: Path, size: Literal["tiny", "small", "full"] = "small", seed: int
 
 
 def list_() -> None:
-    """Print the backbones and the shipped configs, and where each comes from."""
+    """Print the backbones, the benchmarks and the shipped configs, and where each comes from."""
     from tevo.backbones.registry import list_backbones
+    from tevo.data.readers.registry import list_benchmarks
 
     print("backbones (--model.backbone NAME, or a class_path of yours):")
     for name, origin in sorted(list_backbones().items()):
         print(f"  {name:<20}{origin}")
+    print("benchmarks (tevo.read_benchmark(NAME, path)):")
+    for name, origin in list_benchmarks().items():
+        print(f"  {name:<22}{origin}")
     print("configs (--config conf/NAME):")
     for name, path in shipped_configs().items():
         print(f"  {name:<20}{path}")
@@ -94,10 +98,37 @@ def report(run: Path) -> None:
     print(summarise(run))
 
 
+def score(
+    benchmark: str,
+    predictions: Path,
+    annotations: Path,
+    protocol: Literal["tevo", "official", "video_zero", "zoom_zero", "onethinker", "lmms_eval", "vlmevalkit"] = "tevo",
+    out: Path | None = None,
+    fractions: bool = False,
+    confidence: float = 0.95,
+) -> None:
+    """Score predictions that anyone has made; no model and no video is needed.
+
+    Args:
+        benchmark: its name, as `tevo list` prints it; `generic` for rows of your own.
+        predictions: JSON lines with `qid` and `pred_relevant_windows` ([[start, end, score?], ...], seconds),
+            `pred_answer` or `response` (the reply as it came); or a JSON object by question id.
+        annotations: the benchmark's annotation file or folder, as published.
+        protocol: whose rules; they differ in what counts as a hit and in how replies are read.
+        out: the report (JSON); score-BENCHMARK-PROTOCOL.json here when not given.
+        fractions: predicted spans are shares of the video's length (0..1), not seconds.
+        confidence: of the bootstrap intervals, 0..1; videos are drawn.
+    """
+    from tevo.verbs.score import run_score
+
+    run_score(benchmark, predictions, annotations, protocol, out, fractions, confidence)
+
+
 _FUNCTIONS: dict[str, Callable[..., None]] = {
     "index": index,
     "world": world,
     "list": list_,
     "init": init,
     "report": report,
+    "score": score,
 }

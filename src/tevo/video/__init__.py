@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tevo.video.cache import FeatureCache as FeatureCache
     from tevo.video.cache import cache_key as cache_key
     from tevo.video.container import VideoError as VideoError
+    from tevo.video.frame_list import read_frame_list as read_frame_list
     from tevo.video.index import BadVideo as BadVideo
     from tevo.video.index import Index as Index
     from tevo.video.index import build_index as build_index
@@ -34,6 +35,7 @@ _HOMES = {
     "FeatureCache": "cache",
     "cache_key": "cache",
     "VideoError": "container",
+    "read_frame_list": "frame_list",
     "BadVideo": "index",
     "Index": "index",
     "build_index": "index",

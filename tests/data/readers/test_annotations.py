@@ -80,6 +80,11 @@ def test_blank_lines_unknown_columns_and_a_byte_order_mark_do_no_harm(write):
     assert [question.id for question in read_annotations(file).questions] == ["test-000012-3", "2"]
 
 
+def test_a_line_separator_inside_a_text_ends_no_line(write):
+    row = json.dumps(ROW | {"query": "one\u2028two"}, ensure_ascii=False)
+    assert read_annotations(write(row)).questions[0].text == "one\u2028two"
+
+
 def test_a_video_that_starts_late_has_spans_in_its_own_seconds(write):
     late = ROW | {"start": 10.0, "relevant_windows": [[50.0, 57.0]]}
     assert read_annotations(write(late)).questions[0].evidence == (Span(50.0, 57.0),)

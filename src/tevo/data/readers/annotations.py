@@ -86,7 +86,7 @@ def read_annotations(
 
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # a JSON text may hold other line ends
     except (OSError, UnicodeDecodeError) as error:
         raise TevoError(f"{file} cannot be read as text ({error}): give a .jsonl file in UTF-8") from error
     for number, line in enumerate(lines, start=1):
