@@ -19,8 +19,9 @@ def cannot_load(what: str, error: object, local: str) -> TevoError:
     """
     from huggingface_hub.constants import HF_HUB_CACHE
 
+    said = " ".join(str(error).split())
     return TevoError(
-        f"{what} could not be loaded ({error}). Looked for a local file or folder of that name, then in the hub "
+        f"{what} could not be loaded ({said}). Looked for a local file or folder of that name, then in the hub "
         f"cache {HF_HUB_CACHE}, then on the network. Ways out: connect once so that it is cached, give {local}, or "
         f"start from random weights with `pretrained: false`."
     )
