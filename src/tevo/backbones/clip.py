@@ -6,6 +6,7 @@ code and weights: https://github.com/mlfoundations/open_clip (any of its models)
 
 import copy
 import json
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,7 +17,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder
+from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder, TowerParts, Tunable
 from tevo.backbones.fetching import Pretrained, cannot_load
 from tevo.backbones.fingerprint import module_fingerprint
 from tevo.backbones.pixels import normalise_frames, rgb
@@ -27,8 +28,11 @@ from tevo.backbones.tiny import CLIP_TINY, load_tiny, tiny_weights
 from tevo.errors import TevoError
 from tevo.structures import VideoTokens
 
+_BLOCK = r"model\.visual\.(transformer\.resblocks\.\d+|layer\d+|trunk\.(blocks|stages|layers)\.\d+)"
+_HEAD = ("ln_post", "proj", "attn_pool", "attnpool", "trunk.norm", "trunk.fc_norm", "trunk.head", "head")
 
-class ClipBackbone(Backbone, TextEncoder):
+
+class ClipBackbone(Backbone, TextEncoder, Tunable):
     """Frames through CLIP's image tower, phrases through its text tower.
 
     ``values`` are unit-norm image embeddings; ``project`` is the identity.
@@ -105,11 +109,25 @@ class ClipBackbone(Backbone, TextEncoder):
         """One unit-norm token a frame; its span is the frame's share of time (:func:`frame_spans`)."""
         batch, time = times_s.shape
         rows = frames if self._bit_exact() else frames.flatten(0, 1).unsqueeze(0)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            chunks = [self._encode_frames(chunk) for row in rows for chunk in torch.split(row, self.frames_per_chunk)]
-            values = torch.cat(chunks).view(batch, time, -1)
+        chunks = [self._encode_frames(chunk) for row in rows for chunk in torch.split(row, self.frames_per_chunk)]
+        values = torch.cat(chunks).view(batch, time, -1)
         spans = frame_spans(times_s.to(values), 1.0 / self.fps)
         return VideoTokens(values, spans, torch.ones_like(spans[..., 0], dtype=torch.bool))
+
+    def tower_parts(self) -> TowerParts:
+        """The image tower: blocks (stages of a ResNet or ConvNeXt), then what pools and projects.
+
+        Raises:
+            TevoError: for a tower that is not built of blocks.
+        """
+        tower = "model.visual"
+        names = [name for name, _ in self.named_parameters() if name.startswith(f"{tower}.")]
+        found = [re.match(_BLOCK, name) for name in names]
+        blocks = tuple(dict.fromkeys(match[0] for match in found if match))
+        if not blocks:
+            raise TevoError(f"{type(self.model.visual).__name__} has no blocks that are known; leave trainable at none")
+        head = tuple(f"{tower}.{part}" for part in _HEAD if any(f"{n}.".startswith(f"{tower}.{part}.") for n in names))
+        return TowerParts(tower, blocks, head)
 
     def _bit_exact(self) -> bool:
         """Whether each video goes through alone.

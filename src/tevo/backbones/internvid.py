@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder
+from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder, TowerParts, Tunable
 from tevo.backbones.clips import encode_in_clips
 from tevo.backbones.fetching import Pretrained, cannot_load, find_weights
 from tevo.backbones.fingerprint import module_fingerprint
@@ -26,7 +26,7 @@ from tevo.structures import VideoTokens
 HUB_FILE = "model.safetensors"  # of the published weights, in a hub repository or a copy of one
 
 
-class InternVidBackbone(Backbone, TextEncoder):
+class InternVidBackbone(Backbone, TextEncoder, Tunable):
     """Clips of frames through ViCLIP's video tower, phrases through its text tower.
 
     ``values`` are unit-norm embeddings of ``frames_per_token`` frames as one clip shows them (the readers of
@@ -100,17 +100,22 @@ class InternVidBackbone(Backbone, TextEncoder):
 
         Frames go in whole clips (:func:`encode_in_clips`): a token has seen its clip, and speaks for its own frames.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return encode_in_clips(
-                frames,
-                times_s,
-                self._encode_clips,
-                frames_per_clip=self.config.num_frames,
-                frames_per_token=self.config.frames_per_token,
-                clips_per_chunk=self.clips_per_chunk,
-                fps=self.fps,
-                device=self.model.visual.proj.device,
-            )
+        return encode_in_clips(
+            frames,
+            times_s,
+            self._encode_clips,
+            frames_per_clip=self.config.num_frames,
+            frames_per_token=self.config.frames_per_token,
+            clips_per_chunk=self.clips_per_chunk,
+            fps=self.fps,
+            device=self.model.visual.proj.device,
+        )
+
+    def tower_parts(self) -> TowerParts:
+        """The video tower: its blocks, then the last norm and the projection."""
+        tower = "model.visual"
+        blocks = tuple(f"{tower}.transformer.resblocks.{n}" for n in range(self.config.layers))
+        return TowerParts(tower, blocks, (f"{tower}.ln_post", f"{tower}.proj"))
 
     def _encode_clips(self, clips: UInt8[Tensor, "clip time 3 height width"]) -> Float[Tensor, "clip token dim"]:
         dtype, size = self.model.visual.proj.dtype, self.config.image_size_px

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tevo.backbones.alignment import fit_ridge, mean_cosine
-from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder
+from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder, TowerParts, Tunable
 from tevo.backbones.clips import encode_in_clips
 from tevo.backbones.fetching import Pretrained, cannot_load
 from tevo.backbones.fingerprint import module_fingerprint
@@ -34,7 +34,7 @@ _ARCHITECTURE = (
 ).split()
 
 
-class VideoMAEBackbone(Backbone, TextEncoder):
+class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
     """Clips of frames through VideoMAE's encoder; phrases through the paired text tower.
 
     ``values`` are the tubelets' last hidden states, layer-normed, averaged over the spatial patches. Text is
@@ -119,17 +119,22 @@ class VideoMAEBackbone(Backbone, TextEncoder):
 
         Frames go in whole clips (:func:`encode_in_clips`): ``time`` frames give ``ceil(time / tubelet_size)`` tokens.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return encode_in_clips(
-                frames,
-                times_s,
-                self._encode_clips,
-                frames_per_clip=self.spec.frames_per_clip,
-                frames_per_token=int(self.model.config.tubelet_size),
-                clips_per_chunk=self.clips_per_chunk,
-                fps=self.fps,
-                device=self.center.device,
-            )
+        return encode_in_clips(
+            frames,
+            times_s,
+            self._encode_clips,
+            frames_per_clip=self.spec.frames_per_clip,
+            frames_per_token=int(self.model.config.tubelet_size),
+            clips_per_chunk=self.clips_per_chunk,
+            fps=self.fps,
+            device=self.center.device,
+        )
+
+    def tower_parts(self) -> TowerParts:
+        """The encoder: its blocks, then the last norm (of those that have one); the projection is fitted in phase 0."""
+        config = self.model.config
+        blocks = tuple(f"model.encoder.layer.{n}" for n in range(config.num_hidden_layers))
+        return TowerParts("model", blocks, () if config.use_mean_pooling else ("model.layernorm",))
 
     def _encode_clips(self, clips: UInt8[Tensor, "clip time 3 height width"]) -> Float[Tensor, "clip token dim"]:
         config, dtype = self.model.config, next(self.model.parameters()).dtype

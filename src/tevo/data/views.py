@@ -26,6 +26,8 @@ class VideoFeatures:
     tokens: VideoTokens  # at the base rate
     shuffled: VideoTokens  # the same times, the frames in another order
     dense: VideoTokens  # at ``dense_factor`` times the base rate
+    frames: FrameBatch | None = None  # of the base view, where a tower learns
+    mixed: FrameBatch | None = None  # of the shuffled view
 
 
 @dataclass(frozen=True)
