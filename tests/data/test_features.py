@@ -137,8 +137,9 @@ def test_frames_come_along_where_they_are_wanted_and_make_the_same_tokens(copies
     remove(copies)  # the second time they come from the cache
     for name, video in copies.items():
         found = store.get(video, name)
-        for frames, tokens in ((found.frames, found.tokens), (found.mixed, found.shuffled)):
-            again = store.backbone.encode_video(frames.frames[None], frames.times_s[None])
+        frames, times_s = found.frames.frames, found.frames.times_s[None]
+        for pixels, tokens in ((frames, found.tokens), (frames[found.order], found.shuffled)):
+            again = store.backbone.encode_video(pixels[None], times_s)
             torch.testing.assert_close(again.values, tokens.values, atol=1e-2, rtol=1e-2)
             assert torch.equal(again.spans, tokens.spans)
         assert torch.equal(found.frames.frames, first[name].frames.frames)

@@ -133,7 +133,7 @@ def test_low_rank_additions_learn_too(learning, model, data, trainer):
 def test_frames_travel_only_where_a_tower_learns(run, model, data, trainer, example):
     _, _, _, videos = run
     batch = next(iter(videos.all_videos()))
-    assert len(batch.frames) == len(batch.mixed) == len(batch.names)
+    assert len(batch.frames) == len(batch.orders) == len(batch.names)
     frozen = data(annotated=False)
     frozen.prepare_data()
     frozen.setup("fit")

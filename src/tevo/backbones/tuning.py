@@ -6,7 +6,7 @@ tuned on one backbone.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -86,7 +86,7 @@ class TunedTower(nn.Module):
         added = {name: self.own[f"{_key(name)}/b"] @ self.own[f"{_key(name)}/a"] for name in self.names}
         return {name: frozen[name] + extra.view_as(frozen[name]) for name, extra in added.items()}
 
-    def look(self, videos: Sequence[FrameBatch], seen: VideoTokens) -> VideoTokens:
+    def look(self, videos: Iterable[FrameBatch], seen: VideoTokens) -> VideoTokens:
         """What the tuned tower sees, in the place of what the frozen one saw in the same frames.
 
         With gradients, activations of ``frames_at_once`` frames are held at a time; the others' are computed again on

@@ -30,7 +30,7 @@ class VideoBatch:
     start_s: Float[Tensor, "batch"]  # seconds (pts) of the first frame
     end_s: Float[Tensor, "batch"]  # seconds (pts) where the last frame ends
     frames: tuple[FrameBatch, ...] = ()  # of each video's base view, where a tower learns; never moved from the CPU
-    mixed: tuple[FrameBatch, ...] = ()  # of each video's shuffled view
+    orders: tuple[Int[Tensor, "time"], ...] = ()  # of those frames in the shuffled view
 
     def to(self, device: torch.device | str) -> "VideoBatch":
         """The same batch on another device."""
@@ -42,7 +42,7 @@ class VideoBatch:
             self.start_s.to(device),
             self.end_s.to(device),
             self.frames,
-            self.mixed,
+            self.orders,
         )
 
 
@@ -131,7 +131,7 @@ def collate_videos(items: Sequence[VideoFeatures]) -> VideoBatch:
         start_s=torch.tensor([item.start_s for item in items], dtype=torch.float32),
         end_s=torch.tensor([item.end_s for item in items], dtype=torch.float32),
         frames=tuple(item.frames for item in items if item.frames is not None),
-        mixed=tuple(item.mixed for item in items if item.mixed is not None),
+        orders=tuple(item.order for item in items if item.order is not None),
     )
 
 

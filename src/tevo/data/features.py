@@ -19,7 +19,6 @@ from tevo.video.cache import FeatureCache, cache_key
 from tevo.video.decoder import VideoError
 from tevo.video.index import BadVideo
 from tevo.video.info import VideoInfo
-from tevo.video.interventions import shuffled
 from tevo.video.reader import read_frames
 
 log = logging.getLogger(__name__)
@@ -96,7 +95,7 @@ class FeatureStore:
         if not self.with_frames:
             return features
         frames = self._frames(video)
-        return replace(features, frames=frames, mixed=shuffled(frames, self.plan.generator(video)))
+        return replace(features, frames=frames, order=self.plan.order(video, len(frames.times_s)))
 
     def encode_all(
         self, videos: Mapping[str, VideoInfo], progress: bool = True, rank: int = 0, world_size: int = 1

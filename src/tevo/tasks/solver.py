@@ -28,7 +28,7 @@ from tevo.objectives.rewards import (
     when_reward,
     zoom_reward,
 )
-from tevo.structures import Question, Rollouts, VideoTokens
+from tevo.structures import FrameBatch, Question, Rollouts, VideoTokens
 from tevo.tasks.judge import jitter
 from tevo.tasks.matching import as_backbone
 
@@ -48,7 +48,7 @@ class SolverConfig:
     outcome_gate: bool = True  # groups without a right answer, or without variance, give no update
     lr: float = 2e-3  # learning rate of the pseudo-label objective
     grpo_lr: float = 2e-4  # learning rate of GRPO
-    tower: TowerConfig = field(default_factory=TowerConfig)
+    tower: TowerConfig = field(default_factory=TowerConfig)  # the video tower, where it learns too
     head: HeadConfig = field(default_factory=HeadConfig)
     rewards: SolverWeights = field(default_factory=SolverWeights)
 
@@ -94,11 +94,9 @@ class Solver(pl.LightningModule):
         """
         if self.tower is None:
             return videos
-        return replace(
-            videos,
-            tokens=self.tower.look(videos.frames, videos.tokens),
-            shuffled=self.tower.look(videos.mixed, videos.shuffled),
-        )
+        pairs = zip(videos.frames, videos.orders, strict=True)
+        mixed = (FrameBatch(video.frames[order], video.times_s) for video, order in pairs)
+        return replace(videos, tokens=self._own(videos), shuffled=self.tower.look(mixed, videos.shuffled))
 
     def watch(self, tokens: VideoTokens, policy: GroundedPolicy | None = None) -> VideoState:
         """The question-free side of a batch of videos."""
@@ -115,7 +113,7 @@ class Solver(pl.LightningModule):
     def predict_questions(self, videos: VideoBatch, queries: Queries) -> Prediction:
         """Best spans and answer probabilities."""
         with torch.no_grad():
-            return self.policy.predict(self.watch(self.see(videos).tokens), queries)
+            return self.policy.predict(self.watch(self._own(videos)), queries)
 
     def pseudo_label_loss(
         self, videos: VideoBatch, queries: Queries, targets: Targets, generator: torch.Generator
