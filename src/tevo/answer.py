@@ -124,6 +124,7 @@ class Answerer:
             int(max_cache_gb * 1e9),
             plan.seed,
             plan.dtype,
+            with_frames=solver.tower is not None,
         )
 
     def answer(self, video: str | os.PathLike[str], question: str, options: Sequence[str] = ()) -> Answer:

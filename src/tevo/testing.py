@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from tevo.backbones.base import Backbone, TextEncoder
+from tevo.backbones.base import Backbone, TextEncoder, Tunable
 from tevo.structures import VideoTokens
 
 _TOLERANCE = 1e-3  # of unit-norm or layer-normed values; batched kernels may add in another order
@@ -55,6 +55,8 @@ def check_backbone(backbone: Backbone) -> None:
             _check_frozen(backbone, sample)
         if isinstance(backbone, TextEncoder):
             _check_text(backbone, backbone, sample)
+        if isinstance(backbone, Tunable):
+            _check_tower(backbone, backbone, sample)
         _check_weights(backbone, sample)
     finally:
         for module, mode in modes.items():
@@ -190,6 +192,23 @@ def _check_alignment(backbone: Backbone, teacher: Backbone, values: Tensor, join
     loaded.load_state_dict(fitted.state_dict())
     assert isinstance(loaded, TextEncoder)
     _same(loaded.project(rows), fitted.project(rows), "state_dict does not carry the fitted projection")
+
+
+def _check_tower(backbone: Backbone, tunable: Tunable, sample: _Sample) -> None:
+    """The tower's parts are there, lie inside it, and take a gradient from the tokens."""
+    parts = tunable.tower_parts()
+    probe = copy.deepcopy(backbone).requires_grad_(True)
+    values = _encode(probe, sample).values
+    assert values.requires_grad, "no gradient reaches the tower's weights: encode_video must let them through"
+    weight = torch.randn(values.shape[-1], generator=torch.Generator().manual_seed(0)).to(values)
+    (values @ weight).square().sum().backward()  # type: ignore[no-untyped-call]
+    learnt = [f"{name}." for name, parameter in probe.named_parameters() if parameter.grad is not None]
+    for part in (parts.whole, *parts.blocks, *parts.head):
+        inside = f"{part}.".startswith(f"{parts.whole}.")
+        assert inside, f"tower_parts names {part!r}, which lies outside its whole, {parts.whole!r}"
+        assert any(name.startswith(f"{part}.") for name in learnt), (
+            f"tower_parts names {part!r}, where no parameter takes a gradient from the tokens"
+        )
 
 
 def _check_weights(backbone: Backbone, sample: _Sample) -> None:

@@ -102,10 +102,10 @@ def test_a_phrase_is_encoded_once_until_the_weights_change(clip, monkeypatch):
 
 def test_the_phrase_not_used_for_longest_is_forgotten_first(clip):
     backbone = copy.deepcopy(clip)
-    backbone.text_cache_size = 2
+    backbone.texts.size = 2
     for text in ("one", "two", "one", "three"):
         backbone.encode_text([text])
-    assert list(backbone._texts) == ["one", "three"]
+    assert list(backbone.texts.rows) == ["one", "three"]
     assert backbone.encode_text(["one", "two", "three", "four"]).shape == (4, 128)  # more at once than it keeps
 
 
@@ -169,7 +169,7 @@ def test_a_folder_without_weights_is_refused_not_filled_with_noise(tmp_path):
 def test_weights_that_cannot_be_fetched_are_named_with_the_ways_out(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(TevoError, match=r"cc12m.*RN50.*could not be loaded.*/path/to/weights.*pretrained: null"):
+    with pytest.raises(TevoError, match=r"cc12m.*RN50.*could not be loaded.*/path/to/weights.*pretrained: false"):
         ClipBackbone("RN50", "cc12m")
     with pytest.raises(TevoError, match=r"no_such_tag.*could not be loaded"):
         ClipBackbone("RN50", "no_such_tag")

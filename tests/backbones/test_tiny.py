@@ -4,7 +4,8 @@ from safetensors.torch import load_file
 
 from tevo.backbones import tiny
 from tevo.backbones.clip import ClipBackbone, clip_tiny
-from tevo.backbones.tiny import CLIP_TINY, VIDEOMAE_TINY, load_tiny, save_tiny, tiny_weights
+from tevo.backbones.internvid import InternVidBackbone, internvid_tiny
+from tevo.backbones.tiny import CLIP_TINY, INTERNVID_TINY, VIDEOMAE_TINY, load_tiny, save_tiny, tiny_weights
 from tevo.backbones.videomae import build_videomae, videomae_tiny
 from tevo.errors import TevoError
 
@@ -68,12 +69,22 @@ def test_a_file_too_large_to_ship_is_refused_and_not_written(clip, tmp_path):
     assert not (tmp_path / "clip.safetensors").exists()
 
 
-@pytest.mark.parametrize("build", [clip_tiny, videomae_tiny])
+def test_a_tower_inside_a_model_comes_back_with_its_words(tmp_path):
+    torch.manual_seed(0)
+    backbone = InternVidBackbone(INTERNVID_TINY)
+    pieces = backbone.tokenizer(TEXTS).flatten().tolist()
+    assert save_tiny(backbone.model, tmp_path / "internvid.safetensors", pieces) <= tiny.MAX_BYTES
+    back = internvid_tiny(pretrained=str(tmp_path / "internvid.safetensors"))
+    assert torch.equal(back.model.visual.proj, backbone.model.visual.proj.half().float())
+    torch.testing.assert_close(back.encode_text(TEXTS), backbone.encode_text(TEXTS), atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize("build", [clip_tiny, videomae_tiny, internvid_tiny])
 def test_missing_weights_are_named_with_the_way_out(build, tmp_path, monkeypatch):
     monkeypatch.setattr(tiny, "WEIGHTS", tmp_path)
-    with pytest.raises(TevoError, match=r"tiny\.safetensors.*`pretrained: null`"):
+    with pytest.raises(TevoError, match=r"tiny\.safetensors.*`pretrained: false`"):
         build()
-    assert build(pretrained=None).spec.image_size_px == 64
+    assert build(pretrained=False).spec.image_size_px == 64
 
 
 def test_weights_of_another_model_are_refused(clip, tmp_path):

@@ -164,7 +164,7 @@ def test_reads_a_local_folder_of_save_pretrained(videomae, tmp_path):
 def test_weights_that_cannot_be_fetched_are_named_with_the_ways_out(monkeypatch, tmp_path, videomae):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(TevoError, match=r"(?s)MCG-NJU/none.*could not be loaded.*save_pretrained.*pretrained: null"):
+    with pytest.raises(TevoError, match=r"(?s)MCG-NJU/none.*could not be loaded.*save_pretrained.*pretrained: false"):
         VideoMAEBackbone("MCG-NJU/none", videomae.text_tower)
 
 

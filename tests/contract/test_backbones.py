@@ -15,11 +15,11 @@ FULL = [name for name in NAMES if not name.endswith("_tiny")]
 def _tiny(name: str) -> Backbone:
     """With the weights in the package, where they are."""
     shipped = (WEIGHTS / f"{name}.safetensors").is_file() and (WEIGHTS / "clip_tiny.safetensors").is_file()
-    return build_backbone(name) if shipped else build_backbone(name, pretrained=None)
+    return build_backbone(name) if shipped else build_backbone(name, pretrained=False)
 
 
 def test_the_walk_finds_every_backbone():
-    assert len(TINY) == 2 and len(FULL) == 2, f"found {NAMES}; a new backbone is counted here"
+    assert len(TINY) == 3 and len(FULL) == 4, f"found {NAMES}; a new backbone is counted here"
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -29,24 +29,35 @@ def test_tiny_variants_keep_the_contract(name):
 
 @pytest.mark.parametrize("name", TINY)
 def test_tiny_variants_keep_it_unfrozen(name):
-    check_backbone(build_backbone(name, pretrained=None, frozen=False))
+    check_backbone(build_backbone(name, pretrained=False, frozen=False))
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_tiny_variants_are_the_classes_of_the_full_ones(name):
-    full = {"clip_tiny": "ClipBackbone", "videomae_tiny": "VideoMAEBackbone"}
-    assert type(build_backbone(name, pretrained=None)).__name__ == full[name]
+    full = {
+        "clip_tiny": "ClipBackbone",
+        "internvid_tiny": "InternVidBackbone",
+        "videomae_tiny": "VideoMAEBackbone",
+    }
+    assert type(build_backbone(name, pretrained=False)).__name__ == full[name]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "dim", "frames_per_clip"), [("clip_vit_b32", 512, 1), ("videomae_base", 768, 16)], ids=FULL
+    ("name", "dim", "joint", "frames_per_clip"),
+    [
+        ("clip_vit_b32", 512, 512, 1),
+        ("internvid_b16", 512, 512, 8),
+        ("internvid_l14", 768, 768, 8),
+        ("videomae_base", 768, 512, 16),
+    ],
+    ids=FULL,
 )
-def test_full_variants_can_be_built_and_say_what_they_are(name, dim, frames_per_clip):
-    backbone = build_backbone(name, pretrained=None)
+def test_full_variants_can_be_built_and_say_what_they_are(name, dim, joint, frames_per_clip):
+    backbone = build_backbone(name, pretrained=False)
     spec = backbone.spec
     assert (spec.name, spec.dim, spec.image_size_px, spec.frames_per_clip) == (name, dim, 224, frames_per_clip)
     assert spec.fingerprint
     assert isinstance(backbone, TextEncoder)
-    assert backbone.encode_text(["a person opens a door"]).shape == (1, 512)
+    assert backbone.encode_text(["a person opens a door"]).shape == (1, joint)
     assert not any(parameter.requires_grad for parameter in backbone.parameters())

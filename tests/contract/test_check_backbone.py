@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tevo.backbones import Backbone, BackboneSpec, TextEncoder, frame_spans, module_fingerprint
+from tevo.backbones import Backbone, BackboneSpec, TextEncoder, TowerParts, Tunable, frame_spans, module_fingerprint
 from tevo.structures import VideoTokens
 from tevo.testing import check_backbone
 
@@ -177,7 +177,30 @@ class ForgetsTheFit(Aligned):
         self.register_buffer("shift", torch.zeros(6), persistent=False)
 
 
-@pytest.mark.parametrize("build", [Good, Aligned])
+class Towered(Good, Tunable):
+    """Says which of its weights are its tower's."""
+
+    parts = TowerParts("layer", ("layer.weight",), ("layer.bias",))
+
+    def tower_parts(self):
+        return self.parts
+
+
+class KeepsGradientsBack(Towered):
+    @torch.no_grad()
+    def encode_video(self, frames, times_s):
+        return super().encode_video(frames, times_s)
+
+
+class NamesWhatIsNotThere(Towered):
+    parts = TowerParts("layer", ("layer.0", "layer.1"), ())
+
+
+class NamesTheWords(Towered):
+    parts = TowerParts("layer", ("layer.weight",), ("words",))
+
+
+@pytest.mark.parametrize("build", [Good, Aligned, Towered])
 def test_a_good_backbone_passes_and_is_left_as_it_was(build):
     backbone = build().train()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
@@ -208,6 +231,9 @@ def test_a_good_backbone_passes_and_is_left_as_it_was(build):
         (StaleFingerprint, "serve stale tokens"),
         (FitsNothing, "did not change project"),
         (ForgetsTheFit, "does not carry the fitted projection"),
+        (KeepsGradientsBack, "must let them through"),
+        (NamesWhatIsNotThere, "'layer.0', where no parameter takes a gradient"),
+        (NamesTheWords, "'words', which lies outside"),
     ],
 )
 def test_a_broken_promise_is_named(build, words):

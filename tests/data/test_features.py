@@ -128,3 +128,19 @@ def test_a_lower_rate_is_named_in_the_log(copies, colours, caplog):
     with caplog.at_level(logging.INFO):
         FeatureStore(colours(), None, max_frames=5).get(copies["000000.mp4"])
     assert "000000.mp4" in caplog.text and "instead of 1 fps" in caplog.text
+
+
+@pytest.mark.parametrize("clip", [1, 4])
+def test_frames_come_along_where_they_are_wanted_and_make_the_same_tokens(copies, colours, tmp_path, clip):
+    store = FeatureStore(colours(clip), tmp_path / "cache", dense_factor=2, with_frames=True)
+    first = {name: store.get(video, name) for name, video in copies.items()}
+    remove(copies)  # the second time they come from the cache
+    for name, video in copies.items():
+        found = store.get(video, name)
+        frames, times_s = found.frames.frames, found.frames.times_s[None]
+        for pixels, tokens in ((frames, found.tokens), (frames[found.order], found.shuffled)):
+            again = store.backbone.encode_video(pixels[None], times_s)
+            torch.testing.assert_close(again.values, tokens.values, atol=1e-2, rtol=1e-2)
+            assert torch.equal(again.spans, tokens.spans)
+        assert torch.equal(found.frames.frames, first[name].frames.frames)
+    assert FeatureStore(colours(clip), tmp_path / "cache").get(video).frames is None

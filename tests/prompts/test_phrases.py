@@ -3,11 +3,13 @@
 import pytest
 
 from tevo.errors import TevoError
+from tevo.prompts.grammar import Ask, parse, render
 from tevo.prompts.phrases import (
     COLOURS,
     COUNTS,
     DURATIONS,
     FAMILY_OF,
+    GENERAL,
     KNOCKED,
     causes_of,
     clause,
@@ -28,6 +30,22 @@ def test_the_bank_of_the_world_says_every_thing_once():
     assert not set(COUNTS) & set(DURATIONS)
 
 
+def test_the_general_bank_is_large_distinct_and_says_its_licence():
+    bank = load_phrases("general")
+    assert len(bank) >= 1000
+    assert len({phrase.lower() for phrase in bank}) == len(bank)
+    assert all(phrase == " ".join(phrase.split()) and 2 <= len(phrase.split()) <= 10 for phrase in bank)
+    assert all(phrase[-1].isalpha() for phrase in bank)  # a clause, not a sentence: it goes into questions
+    lines = GENERAL.read_text().splitlines()
+    assert sum(bool(line) and not line.startswith("#") for line in lines) == len(bank)  # nothing is there twice
+    assert "Apache-2.0" in lines[1]
+
+
+def test_a_clause_of_the_general_bank_survives_a_question():
+    for phrase in load_phrases("general"):
+        assert parse(render(Ask("when", phrase))) == Ask("when", phrase)
+
+
 def test_a_file_replaces_the_bank(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text(
@@ -45,7 +63,7 @@ def test_too_few_clauses_are_refused(tmp_path):
 
 @pytest.mark.parametrize("source", ["kitchen", "."])
 def test_an_unknown_bank_is_named(source):
-    with pytest.raises(TevoError, match=r"no phrase bank .*'world' or a text file"):
+    with pytest.raises(TevoError, match=r"no phrase bank .*'world', 'general' or a text file"):
         load_phrases(source)
 
 

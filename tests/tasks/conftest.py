@@ -50,7 +50,7 @@ def stand_in_weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     ids = build_backbone("clip_tiny", pretrained=None).tokenizer(WORDS).unique().tolist()
-    for name in ("clip_tiny", "videomae_tiny"):
+    for name in ("clip_tiny", "videomae_tiny", "internvid_tiny"):
         save_tiny(build_backbone(name, pretrained=None).model, folder / f"{name}.safetensors", ids)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tevo.backbones.tiny.WEIGHTS", folder)

@@ -27,7 +27,7 @@ QUESTIONS = [
     Question("2", "b", "How often does this happen: a dog barks?", "count", ("once", "twice")),
 ]
 SOLVER = SolverConfig(group=3, rewards=SolverWeights(zeta=0.0), head=HeadConfig(hidden=16))
-TINY = ("clip_tiny", "videomae_tiny")
+TINY = ("clip_tiny", "videomae_tiny", "internvid_tiny")
 
 
 def videos_for(backbone, seed=0):

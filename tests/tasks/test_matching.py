@@ -20,7 +20,7 @@ class Wordless(Backbone):
         raise AssertionError("not reached")
 
 
-@pytest.mark.parametrize("name", ["clip_tiny", "videomae_tiny"])
+@pytest.mark.parametrize("name", ["clip_tiny", "videomae_tiny", "internvid_tiny"])
 def test_a_registered_backbone_is_built_again_by_its_name(name, stand_in_weights):
     facts = describe_backbone(build_backbone(name))
     assert facts["name"] == name

@@ -51,7 +51,8 @@ def test_an_unknown_config_names_the_path_and_the_shipped_ones(elsewhere):
 
 def test_init_copies_every_shipped_config(elsewhere, capsys):
     main(["init", "mine"])
-    copied = {path.name: path.read_text() for path in (elsewhere / "mine" / "conf").iterdir()}
+    folder = elsewhere / "mine" / "conf"
+    copied = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.yaml")}
     assert copied == {name: path.read_text() for name, path in shipped_configs().items()}
     assert len(capsys.readouterr().out.splitlines()) == len(copied)
 

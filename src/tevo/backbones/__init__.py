@@ -3,6 +3,8 @@
 from tevo.backbones.base import Backbone as Backbone
 from tevo.backbones.base import BackboneSpec as BackboneSpec
 from tevo.backbones.base import TextEncoder as TextEncoder
+from tevo.backbones.base import TowerParts as TowerParts
+from tevo.backbones.base import Tunable as Tunable
 from tevo.backbones.fingerprint import module_fingerprint as module_fingerprint
 from tevo.backbones.registry import build_backbone as build_backbone
 from tevo.backbones.registry import list_backbones as list_backbones

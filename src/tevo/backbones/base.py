@@ -1,7 +1,8 @@
 """The door of a backbone: what tevo asks of a video model, and nothing more.
 
 Subclass :class:`Backbone`, add :class:`TextEncoder` when text can land in the tokens' space, and every
-part of tevo works with it. A role asks ``isinstance`` once, in its constructor, and refuses in words.
+part of tevo works with it; :class:`Tunable` when its tower may learn too. A role asks ``isinstance`` once, in its
+constructor, and refuses in words.
 """
 
 from abc import ABC, abstractmethod
@@ -46,6 +47,23 @@ class Backbone(nn.Module, ABC):
         that works in clips pads the last one by repeating the last frame and masks nothing it saw.
         Every token's span (seconds) covers the frames it looked at, tokens ascend in time.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class TowerParts:
+    """Where the weights of a video tower lie: what the names of its parameters begin with."""
+
+    whole: str
+    blocks: tuple[str, ...]  # from the pixels on
+    head: tuple[str, ...]  # behind the blocks: the last norm, the projection
+
+
+class Tunable(ABC):
+    """Capability: a tower of blocks that can be trained further (``TowerConfig.trainable``)."""
+
+    @abstractmethod
+    def tower_parts(self) -> TowerParts:
+        """Which of this module's parameters are what. ``encode_video`` must let gradients through to them."""
 
 
 class TextEncoder(ABC):

@@ -6,7 +6,7 @@ code and weights: https://github.com/mlfoundations/open_clip (any of its models)
 
 import copy
 import json
-from collections import OrderedDict
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,18 +17,22 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder
-from tevo.backbones.fetching import cannot_load
+from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder, TowerParts, Tunable
+from tevo.backbones.fetching import Pretrained, cannot_load
 from tevo.backbones.fingerprint import module_fingerprint
 from tevo.backbones.pixels import normalise_frames, rgb
 from tevo.backbones.registry import register_backbone
 from tevo.backbones.spans import frame_spans
+from tevo.backbones.texts import TextMemory
 from tevo.backbones.tiny import CLIP_TINY, load_tiny, tiny_weights
 from tevo.errors import TevoError
 from tevo.structures import VideoTokens
 
+_BLOCK = r"model\.visual\.(transformer\.resblocks\.\d+|layer\d+|trunk\.(blocks|stages|layers)\.\d+)"
+_HEAD = ("ln_post", "proj", "attn_pool", "attnpool", "trunk.norm", "trunk.fc_norm", "trunk.head", "head")
 
-class ClipBackbone(Backbone, TextEncoder):
+
+class ClipBackbone(Backbone, TextEncoder, Tunable):
     """Frames through CLIP's image tower, phrases through its text tower.
 
     ``values`` are unit-norm image embeddings; ``project`` is the identity.
@@ -36,7 +40,7 @@ class ClipBackbone(Backbone, TextEncoder):
     Args:
         model: an open_clip name ("ViT-B-32", "hf-hub:org/repo", "local-dir:/folder") or a config
             ``{embed_dim, vision_cfg, text_cfg}`` as open_clip writes it.
-        pretrained: an open_clip tag ("laion2b_s34b_b79k"), a local weight file, or None for random weights.
+        pretrained: an open_clip tag ("laion2b_s34b_b79k"), a local weight file; False or None for random weights.
         name: what the spec calls it; the model's own name when empty.
         frozen: weights take no gradient and the towers stay in eval mode whatever a parent is told.
         fps: default sampling rate, frames a second.
@@ -50,7 +54,7 @@ class ClipBackbone(Backbone, TextEncoder):
     def __init__(
         self,
         model: str | dict[str, Any],
-        pretrained: str | None = None,
+        pretrained: Pretrained = None,
         *,
         name: str = "",
         frozen: bool = True,
@@ -62,7 +66,7 @@ class ClipBackbone(Backbone, TextEncoder):
         import open_clip
 
         self.config = clip_config(model)
-        self.model = build_open_clip(model, pretrained)
+        self.model = build_open_clip(model, pretrained or None)
         self.tokenizer = _tokenizer(model)
         preprocess = open_clip.get_model_preprocess_cfg(self.model)
         size = preprocess["size"]
@@ -73,8 +77,7 @@ class ClipBackbone(Backbone, TextEncoder):
         self.frozen = frozen
         self.fps = fps
         self.frames_per_chunk = frames_per_chunk
-        self.text_cache_size = text_cache_size
-        self._texts: OrderedDict[str, Tensor] = OrderedDict()
+        self.texts = TextMemory(text_cache_size)
         self._name = name or (model if isinstance(model, str) else "clip")
         self.model.register_load_state_dict_post_hook(self._weights_changed)
         if frozen:
@@ -84,7 +87,7 @@ class ClipBackbone(Backbone, TextEncoder):
 
     def _weights_changed(self, *_: object) -> None:
         """Renew what hangs on the weights: the spec's fingerprint, the remembered texts."""
-        self._texts.clear()
+        self.texts.clear()
         preprocessing = (self.image_size_px, self.mean, self.std, self.interpolation)
         architecture = json.dumps(self.config, sort_keys=True, default=str)
         self.spec = BackboneSpec(
@@ -106,14 +109,28 @@ class ClipBackbone(Backbone, TextEncoder):
         """One unit-norm token a frame; its span is the frame's share of time (:func:`frame_spans`)."""
         batch, time = times_s.shape
         rows = frames if self._bit_exact() else frames.flatten(0, 1).unsqueeze(0)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            chunks = [self._encode_frames(chunk) for row in rows for chunk in torch.split(row, self.frames_per_chunk)]
-            values = torch.cat(chunks).view(batch, time, -1)
+        chunks = [self._encode_frames(chunk) for row in rows for chunk in torch.split(row, self.frames_per_chunk)]
+        values = torch.cat(chunks).view(batch, time, -1)
         spans = frame_spans(times_s.to(values), 1.0 / self.fps)
         return VideoTokens(values, spans, torch.ones_like(spans[..., 0], dtype=torch.bool))
 
+    def tower_parts(self) -> TowerParts:
+        """The image tower: blocks (stages of a ResNet or ConvNeXt), then what pools and projects.
+
+        Raises:
+            TevoError: for a tower that is not built of blocks.
+        """
+        tower = "model.visual"
+        names = [name for name, _ in self.named_parameters() if name.startswith(f"{tower}.")]
+        found = [re.match(_BLOCK, name) for name in names]
+        blocks = tuple(dict.fromkeys(match[0] for match in found if match))
+        if not blocks:
+            raise TevoError(f"{type(self.model.visual).__name__} has no blocks that are known; leave trainable at none")
+        head = tuple(f"{tower}.{part}" for part in _HEAD if any(f"{n}.".startswith(f"{tower}.{part}.") for n in names))
+        return TowerParts(tower, blocks, head)
+
     def _bit_exact(self) -> bool:
-        """Whether each video and each text goes through alone.
+        """Whether each video goes through alone.
 
         Matrix products round by the shape of the batch. On a CPU, where going alone costs little, a resumed
         run must end bit-equal to one that was not killed, so the tokens must not depend on their neighbours.
@@ -132,21 +149,7 @@ class ClipBackbone(Backbone, TextEncoder):
         device = self.model.logit_scale.device
         if not texts:
             return torch.zeros(0, self.spec.dim, device=device)
-        if not self.frozen:
-            return self._encode_new(texts)
-        new = [text for text in dict.fromkeys(texts) if text not in self._texts]
-        known = {text: self._texts[text] for text in texts if text in self._texts}
-        with torch.no_grad():
-            step = 1 if self._bit_exact() else 256
-            for start in range(0, len(new), step):
-                chunk = new[start : start + step]
-                known.update(zip(chunk, self._encode_new(chunk), strict=True))
-        for text, row in known.items():
-            self._texts[text] = row
-            self._texts.move_to_end(text)
-        while len(self._texts) > self.text_cache_size:
-            self._texts.popitem(last=False)
-        return torch.stack([known[text].to(device) for text in texts])
+        return self.texts.embed(texts, self._encode_new, device) if self.frozen else self._encode_new(texts)
 
     def _encode_new(self, texts: Sequence[str]) -> Float[Tensor, "text joint"]:
         tokens = self.tokenizer(list(texts)).to(self.model.logit_scale.device)
@@ -216,11 +219,11 @@ def _tokenizer(model: str | dict[str, Any]) -> Any:  # noqa: ANN401 (untyped lib
 
 
 @register_backbone
-def clip_vit_b32(pretrained: str | None = "laion2b_s34b_b79k", frozen: bool = True, fps: float = 2.0) -> ClipBackbone:
+def clip_vit_b32(pretrained: Pretrained = "laion2b_s34b_b79k", frozen: bool = True, fps: float = 2.0) -> ClipBackbone:
     """CLIP ViT-B/32 at 224 px, 512 dimensions, trained on LAION-2B (open_clip; MIT weights).
 
     Args:
-        pretrained: open_clip tag, local weight file, or None for random weights.
+        pretrained: open_clip tag, local weight file, or False for random weights.
         frozen: weights take no gradient.
         fps: default sampling rate, frames a second.
     """
@@ -228,15 +231,15 @@ def clip_vit_b32(pretrained: str | None = "laion2b_s34b_b79k", frozen: bool = Tr
 
 
 @register_backbone
-def clip_tiny(pretrained: str | None = "shipped", frozen: bool = True, fps: float = 2.0) -> ClipBackbone:
+def clip_tiny(pretrained: Pretrained = "shipped", frozen: bool = True, fps: float = 2.0) -> ClipBackbone:
     """The same class at 64 px with about a million parameters, trained on the procedural world.
 
     Args:
-        pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or None for random ones.
+        pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or False for random ones.
         frozen: weights take no gradient.
         fps: default sampling rate, frames a second.
     """
     backbone = ClipBackbone(CLIP_TINY, name="clip_tiny", frozen=frozen, fps=fps)
-    if pretrained is not None:
+    if pretrained:
         load_tiny(backbone.model, tiny_weights("clip_tiny", pretrained))
     return backbone

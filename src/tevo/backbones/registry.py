@@ -28,6 +28,9 @@ Builder = TypeVar("Builder", bound=Callable[..., Backbone])
 _BUILT_IN = {
     "clip_tiny": "tevo.backbones.clip:clip_tiny",
     "clip_vit_b32": "tevo.backbones.clip:clip_vit_b32",
+    "internvid_b16": "tevo.backbones.internvid:internvid_b16",
+    "internvid_l14": "tevo.backbones.internvid:internvid_l14",
+    "internvid_tiny": "tevo.backbones.internvid:internvid_tiny",
     "videomae_base": "tevo.backbones.videomae:videomae_base",
     "videomae_tiny": "tevo.backbones.videomae:videomae_tiny",
 }
@@ -62,7 +65,7 @@ def build_backbone(name: str, **kwargs: Any) -> Backbone:
 
     Args:
         name: one of :func:`list_backbones`.
-        kwargs: the builder's own arguments (``pretrained=None`` for random weights, ...).
+        kwargs: the builder's own arguments (``pretrained=False`` for random weights, ...).
 
     Raises:
         TevoError: for an unknown name, an argument the builder does not take, or a builder that returns

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from tevo.backbones.viclip import ViclipConfig
 from tevo.errors import TevoError
 
 CLIP_TINY: dict[str, Any] = {
@@ -35,9 +36,26 @@ VIDEOMAE_TINY: dict[str, Any] = {
 }
 """``VideoMAEConfig`` arguments of ``videomae_tiny``."""
 
+INTERNVID_TINY = ViclipConfig(
+    embed_dim=128,
+    image_size_px=64,
+    patch_size_px=16,
+    num_frames=8,
+    frames_per_token=2,  # at 4 frames a second: half a second a token, as videomae_tiny
+    width=160,
+    layers=4,
+    heads=5,
+    text_width=128,  # the text tower of clip_tiny, where its weights begin
+    text_layers=2,
+    text_heads=4,
+    context_length=24,
+    mlp_ratio=2.0,
+)
+"""Sizes of ``internvid_tiny``."""
+
 WEIGHTS = Path(__file__).parent.parent / "weights"
 MAX_BYTES = 5_000_000
-_EMBEDDING = "token_embedding.weight"
+_EMBEDDING = "token_embedding.weight"  # ends the name of a text tower's table
 _ROWS, _IDS, _OTHER = "token_embedding.rows", "token_embedding.ids", "token_embedding.other"
 
 
@@ -45,7 +63,7 @@ def save_tiny(model: nn.Module, path: str | Path, token_ids: Iterable[int] | Non
     """Write a tiny model's weights: fp16 safetensors, the token embedding sparse.
 
     Args:
-        model: the inner model (``ClipBackbone.model``, ``VideoMAEBackbone.model``).
+        model: the inner model (``ClipBackbone.model``, ``VideoMAEBackbone.model``, ``InternVidBackbone.model``).
         path: the file to write.
         token_ids: word pieces whose embedding rows are kept; all others come back as the mean of the kept
             ones. None keeps every row that differs from the most frequent one.
@@ -59,8 +77,9 @@ def save_tiny(model: nn.Module, path: str | Path, token_ids: Iterable[int] | Non
     from safetensors.torch import save
 
     state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-    if _EMBEDDING in state:
-        state |= _to_sparse(state.pop(_EMBEDDING), token_ids)
+    for name in [name for name in state if name.endswith(_EMBEDDING)]:
+        tower = name.removesuffix(_EMBEDDING)
+        state |= {tower + part: tensor for part, tensor in _to_sparse(state.pop(name), token_ids).items()}
     halves = {name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in state.items()}
     content = save(halves)
     if len(content) > MAX_BYTES:
@@ -88,12 +107,15 @@ def load_tiny(model: nn.Module, path: str | Path) -> None:
 
     if not Path(path).is_file():
         raise TevoError(
-            f"no weights at {path}; give a local file, or start from random weights with `pretrained: null`"
+            f"no weights at {path}; give a local file, or start from random weights with `pretrained: false`"
         )
     state = {name: t.float() if t.is_floating_point() else t for name, t in load_file(path).items()}
-    if _IDS in state:
-        num_rows = model.get_parameter(_EMBEDDING).shape[0]
-        state[_EMBEDDING] = _to_dense(state.pop(_ROWS), state.pop(_IDS), state.pop(_OTHER), num_rows)
+    wanted = model.state_dict()
+    for name in [name for name in wanted if name.endswith(_EMBEDDING)]:
+        tower = name.removesuffix(_EMBEDDING)
+        if tower + _IDS in state:
+            rows, ids, other = (state.pop(tower + part) for part in (_ROWS, _IDS, _OTHER))
+            state[name] = _to_dense(rows, ids, other, len(wanted[name]))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tevo.backbones.alignment import fit_ridge, mean_cosine
-from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder
-from tevo.backbones.fetching import cannot_load
+from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder, TowerParts, Tunable
+from tevo.backbones.clips import encode_in_clips
+from tevo.backbones.fetching import Pretrained, cannot_load
 from tevo.backbones.fingerprint import module_fingerprint
 from tevo.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD, RGB, normalise_frames, rgb
 from tevo.backbones.registry import build_backbone, register_backbone
-from tevo.backbones.spans import frame_spans, tubelet_spans
 from tevo.backbones.tiny import VIDEOMAE_TINY, load_tiny, tiny_weights
 from tevo.errors import TevoError
 from tevo.structures import VideoTokens
@@ -34,7 +34,7 @@ _ARCHITECTURE = (
 ).split()
 
 
-class VideoMAEBackbone(Backbone, TextEncoder):
+class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
     """Clips of frames through VideoMAE's encoder; phrases through the paired text tower.
 
     ``values`` are the tubelets' last hidden states, layer-normed, averaged over the spatial patches. Text is
@@ -117,25 +117,24 @@ class VideoMAEBackbone(Backbone, TextEncoder):
     ) -> VideoTokens:
         """One token a tubelet (``tubelet_size`` frames); its span is the frames' share of time.
 
-        Frames go in whole clips: the last one is filled up by repeating the last frame, and tubelets made
-        of repeats alone are dropped, so ``time`` frames give ``ceil(time / tubelet_size)`` tokens.
+        Frames go in whole clips (:func:`encode_in_clips`): ``time`` frames give ``ceil(time / tubelet_size)`` tokens.
         """
-        batch, time = times_s.shape
-        clip, tubelet = self.spec.frames_per_clip, int(self.model.config.tubelet_size)
-        device = self.center.device
-        missing = -time % clip
-        index = torch.arange(time + missing, device=frames.device).clamp(max=time - 1)
-        clips = frames[:, index].reshape(batch, -1, clip, *frames.shape[2:])
-        # on a CPU each video alone: rounding depends on the batch, and a resumed run must be bit-equal
-        rows = clips if device.type == "cpu" else clips.flatten(0, 1).unsqueeze(0)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            chunks = [
-                self._encode_clips(part.to(device)) for row in rows for part in torch.split(row, self.clips_per_chunk)
-            ]
-            values = torch.cat(chunks).view(batch, -1, self.spec.dim)
-        spans = tubelet_spans(frame_spans(times_s.to(values), 1.0 / self.fps), tubelet)
-        values = values[:, : spans.shape[1]]
-        return VideoTokens(values, spans, torch.ones_like(spans[..., 0], dtype=torch.bool))
+        return encode_in_clips(
+            frames,
+            times_s,
+            self._encode_clips,
+            frames_per_clip=self.spec.frames_per_clip,
+            frames_per_token=int(self.model.config.tubelet_size),
+            clips_per_chunk=self.clips_per_chunk,
+            fps=self.fps,
+            device=self.center.device,
+        )
+
+    def tower_parts(self) -> TowerParts:
+        """The encoder: its blocks, then the last norm (of those that have one); the projection is fitted in phase 0."""
+        config = self.model.config
+        blocks = tuple(f"model.encoder.layer.{n}" for n in range(config.num_hidden_layers))
+        return TowerParts("model", blocks, () if config.use_mean_pooling else ("model.layernorm",))
 
     def _encode_clips(self, clips: UInt8[Tensor, "clip time 3 height width"]) -> Float[Tensor, "clip token dim"]:
         config, dtype = self.model.config, next(self.model.parameters()).dtype
@@ -219,7 +218,7 @@ def build_videomae(model: str | dict[str, Any]) -> Any:  # noqa: ANN401 (untyped
 
 @register_backbone
 def videomae_base(
-    pretrained: str | None = "MCG-NJU/videomae-base",
+    pretrained: Pretrained = "MCG-NJU/videomae-base",
     text_tower: str | Backbone = "clip_vit_b32",
     frozen: bool = True,
     fps: float = 4.0,
@@ -227,7 +226,7 @@ def videomae_base(
     """VideoMAE-B: clips of 16 frames at 224 px, 768 dimensions (CC-BY-NC 4.0 weights).
 
     Args:
-        pretrained: hub id, local folder, or None for random weights (in a tower given by name, too).
+        pretrained: hub id, local folder, or False for random weights (in a tower given by name, too).
         text_tower: the paired image-text backbone, or its registered name.
         frozen: weights take no gradient.
         fps: default sampling rate, frames a second.
@@ -238,7 +237,7 @@ def videomae_base(
 
 @register_backbone
 def videomae_tiny(
-    pretrained: str | None = "shipped",
+    pretrained: Pretrained = "shipped",
     text_tower: str | Backbone = "clip_tiny",
     frozen: bool = True,
     fps: float = 4.0,
@@ -246,7 +245,7 @@ def videomae_tiny(
     """The same class at 64 px in clips of 8 frames, about half a million parameters, for the procedural world.
 
     Args:
-        pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or None for random
+        pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or False for random
             ones (in a tower given by name, too).
         text_tower: the paired image-text backbone, or its registered name.
         frozen: weights take no gradient.
@@ -254,13 +253,13 @@ def videomae_tiny(
     """
     tower = _tower(text_tower, pretrained)
     backbone = VideoMAEBackbone(VIDEOMAE_TINY, tower, name="videomae_tiny", frozen=frozen, fps=fps)
-    if pretrained is not None:
+    if pretrained:
         load_tiny(backbone.model, tiny_weights("videomae_tiny", pretrained))
     return backbone
 
 
-def _tower(text_tower: str | Backbone, pretrained: str | None) -> str | Backbone:
-    """A tower given by name follows ``pretrained: null``."""
-    if isinstance(text_tower, str) and pretrained is None:
-        return build_backbone(text_tower, pretrained=None)
+def _tower(text_tower: str | Backbone, pretrained: Pretrained) -> str | Backbone:
+    """A tower given by name follows ``pretrained: false``."""
+    if isinstance(text_tower, str) and not pretrained:
+        return build_backbone(text_tower, pretrained=False)
     return text_tower

@@ -134,18 +134,22 @@ class VideoQuestions(pl.LightningDataModule):
         self._stage = stage
         self.found = self.sources.find(stage)
 
-    def attach(self, backbone: Backbone) -> None:
+    def attach(self, backbone: Backbone, with_frames: bool = False) -> None:
         """Look at every video with this backbone, once; the model's ``setup`` calls it, which comes after this one's.
 
         With several processes each takes its share, and all learn which videos failed.
+
+        Args:
+            backbone: the frozen one.
+            with_frames: batches carry the frames, too, for a tower that learns.
         """
         if self.trainer is not None:
             backbone.to(self.trainer.strategy.root_device)
-        self._store = self._store_of(backbone)
+        self._store = self._store_of(backbone, with_frames)
         failed = self._look(self._store, self.found.videos) | self._look(self._store, self.found.asked.videos)
         self.found = self.sources.without(self.found, failed)
 
-    def _store_of(self, backbone: Backbone) -> FeatureStore:
+    def _store_of(self, backbone: Backbone, with_frames: bool = False) -> FeatureStore:
         return FeatureStore(
             backbone,
             self.cache_dir / "features",
@@ -154,6 +158,7 @@ class VideoQuestions(pl.LightningDataModule):
             self.dense_factor,
             self.max_cache_bytes,
             self.seed,
+            with_frames=with_frames,
         )
 
     def _look(self, store: FeatureStore, videos: Mapping[str, VideoInfo]) -> dict[str, BadVideo]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tevo.data.features import FeatureStore
 from tevo.data.views import VideoFeatures
-from tevo.structures import Question, Verdict, VideoTokens
+from tevo.structures import FrameBatch, Question, Verdict, VideoTokens
 from tevo.video.info import VideoInfo
 
 Item = TypeVar("Item", Verdict, Question)
@@ -29,6 +29,8 @@ class VideoBatch:
     dense: VideoTokens  # the same video at a multiple of the base rate
     start_s: Float[Tensor, "batch"]  # seconds (pts) of the first frame
     end_s: Float[Tensor, "batch"]  # seconds (pts) where the last frame ends
+    frames: tuple[FrameBatch, ...] = ()  # of each video's base view, where a tower learns; never moved from the CPU
+    orders: tuple[Int[Tensor, "time"], ...] = ()  # of those frames in the shuffled view
 
     def to(self, device: torch.device | str) -> "VideoBatch":
         """The same batch on another device."""
@@ -39,6 +41,8 @@ class VideoBatch:
             self.dense.to(device),
             self.start_s.to(device),
             self.end_s.to(device),
+            self.frames,
+            self.orders,
         )
 
 
@@ -126,6 +130,8 @@ def collate_videos(items: Sequence[VideoFeatures]) -> VideoBatch:
         dense=VideoTokens.collate([item.dense for item in items]),
         start_s=torch.tensor([item.start_s for item in items], dtype=torch.float32),
         end_s=torch.tensor([item.end_s for item in items], dtype=torch.float32),
+        frames=tuple(item.frames for item in items if item.frames is not None),
+        orders=tuple(item.order for item in items if item.order is not None),
     )
 
 

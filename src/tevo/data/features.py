@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -56,6 +57,7 @@ class FeatureStore:
         seed: of the shuffled order of frames (with the file's fingerprint).
         dtype: what values are rounded to on disk: float16 halves it, float32 keeps every bit. They are float32
             in memory, and the same on first use as from the cache. What float16 cannot hold stays float32.
+        with_frames: the frames of a video come with its features, for a tower that learns; kept in the cache, too.
     """
 
     def __init__(
@@ -68,8 +70,9 @@ class FeatureStore:
         max_cache_bytes: int = 20_000_000_000,  # assumed
         seed: int = 0,
         dtype: torch.dtype = torch.float16,
+        with_frames: bool = False,
     ) -> None:
-        self.backbone = backbone
+        self.backbone, self.with_frames = backbone, with_frames
         self.plan = ViewPlan(backbone.spec.fps if fps is None else fps, max_frames, dense_factor, seed, dtype)
         self.cache = None if cache_dir is None else FeatureCache(cache_dir, max_cache_bytes)
         # A fingerprint may be costly, and weights do not change: taken once.
@@ -88,7 +91,11 @@ class FeatureStore:
         stored = self._cached(video)
         if stored is None:
             stored = self._encode(video, self._read(video))
-        return restore_views(self.plan, video, name or video.path, stored)
+        features = restore_views(self.plan, video, name or video.path, stored)
+        if not self.with_frames:
+            return features
+        frames = self._frames(video)
+        return replace(features, frames=frames, order=self.plan.order(video, len(frames.times_s)))
 
     def encode_all(
         self, videos: Mapping[str, VideoInfo], progress: bool = True, rank: int = 0, world_size: int = 1
@@ -151,9 +158,22 @@ class FeatureStore:
         timeout_s = 60.0 + 2.0 * video.duration_s  # assumed: far beyond what decoding takes, short of forever
         return read_frames(video, self.plan.times(video), self.backbone.spec.image_size_px, timeout_s)
 
+    def _frames(self, video: VideoInfo) -> FrameBatch:
+        """The frames of the base view, from the cache where they are there."""
+        key = cache_key(video.fingerprint, self._sampling(video), "frames")
+        stored = None if self.cache is None else self.cache.get(key)
+        if stored is not None:
+            return FrameBatch(stored["frames"], stored["times_s"])
+        frames = self.plan.base(self._read(video))
+        if self.cache is not None:
+            self.cache.put(key, {"frames": frames.frames, "times_s": frames.times_s})
+        return frames
+
+    def _sampling(self, video: VideoInfo) -> str:
+        return f"{self.plan.describe(video)} size={self.backbone.spec.image_size_px}"
+
     def _key(self, video: VideoInfo) -> str:
-        sampling = f"{self.plan.describe(video)} size={self.backbone.spec.image_size_px}"
-        return cache_key(video.fingerprint, sampling, self._fingerprint)
+        return cache_key(video.fingerprint, self._sampling(video), self._fingerprint)
 
     def _cached(self, video: VideoInfo) -> dict[str, Tensor] | None:
         return None if self.cache is None else self.cache.get(self._key(video))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from tevo.backbones.base import Backbone
@@ -26,6 +26,8 @@ class VideoFeatures:
     tokens: VideoTokens  # at the base rate
     shuffled: VideoTokens  # the same times, the frames in another order
     dense: VideoTokens  # at ``dense_factor`` times the base rate
+    frames: FrameBatch | None = None  # of the base view, where a tower learns
+    order: Int[Tensor, "time"] | None = None  # of those frames in the shuffled view
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class ViewPlan:
         digest = hashlib.sha256(f"{self.seed} {video.fingerprint}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
+    def order(self, video: VideoInfo, num_frames: int) -> Int[Tensor, "time"]:
+        """Of the base view's frames in the shuffled view: the same draw as in :func:`tevo.video.shuffled`."""
+        return torch.randperm(num_frames, generator=self.generator(video))
+
     def describe(self, video: VideoInfo) -> str:
         """All that decides the stored values besides the file and the backbone."""
         return (
@@ -95,8 +101,8 @@ def restore_views(plan: ViewPlan, video: VideoInfo, name: str, stored: Mapping[s
     dense = _tokens(stored, "dense") if plan.dense_factor > 1 else tokens
     if "shuffled.values" in stored:
         values = stored["shuffled.values"].float()
-    else:  # the same draw as in tevo.video.shuffled
-        values = tokens.values[:, torch.randperm(tokens.values.shape[1], generator=plan.generator(video))]
+    else:
+        values = tokens.values[:, plan.order(video, tokens.values.shape[1])]
     return VideoFeatures(name, video.start_s, video.end_s, tokens, replace(tokens, values=values), dense)
 
 

@@ -1,7 +1,8 @@
 """Phrase banks: the events that a Questioner without a language model can name.
 
-A bank is a list of clauses in the third person ("the red shape grows"), one a line in a user's file.
-The bank of the procedural world is spelled out here; at most half of it ever happens in train/, test/ and ood/.
+A bank is a list of clauses in the third person ("the red shape grows"), one a line in a file. ``general.txt``, for real
+footage, lies beside this module. The bank of the procedural world is spelled out here; at most half of it ever happens
+in train/, test/ and ood/.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from tevo.errors import TevoError
 
+GENERAL = Path(__file__).with_name("general.txt")  # for real footage
 COLOURS = ("red", "green", "blue", "yellow", "purple", "white", "orange", "cyan")
 HITS = "hits another shape"
 KNOCKED = "is knocked away"
@@ -51,7 +53,7 @@ def causes_of(effect: str, bank: Sequence[str]) -> list[str]:
 
 
 def load_phrases(source: str) -> tuple[str, ...]:
-    """A bank by name (``world``) or from a text file, one clause a line, ``#`` begins a comment.
+    """A bank by name (``world``, ``general``) or from a text file, one clause a line, ``#`` begins a comment.
 
     Raises:
         TevoError: when the file is missing, is no text, or holds fewer than four distinct clauses (a multiple choice
@@ -59,9 +61,11 @@ def load_phrases(source: str) -> tuple[str, ...]:
     """
     if source == "world":
         return world_phrases()
-    path = Path(source)
+    path = GENERAL if source == "general" else Path(source)
     if not path.is_file():
-        raise TevoError(f"no phrase bank {source!r} and no such file; give 'world' or a text file, one clause a line")
+        raise TevoError(
+            f"no phrase bank {source!r} and no such file; give 'world', 'general' or a text file, one clause a line"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -39,6 +39,9 @@ from tevo.tasks.solver import SolverConfig, Targets
 class CoEvolution(Roles):
     """A Questioner and a Solver on one frozen backbone, improving each other round by round without labels.
 
+    With ``solver.tower.trainable`` the Solver's video tower learns too, apart from the backbone: the Questioner, the
+    round-0 judge and the words stay what they were, so that names and the measure of progress do not drift.
+
     Args:
         backbone: a registered name (``tevo list`` shows them) or a backbone class with its arguments.
         rounds: of one Questioner phase and one Solver phase each; later rounds plateau or fall (EV, EG, RZ, VZ).
@@ -91,7 +94,8 @@ class CoEvolution(Roles):
 
     def judge(self, policy: GroundedPolicy | None = None) -> Judge:
         """The Solver, or another policy, as a judge of questions."""
-        return Judge(policy or self.solver.policy, self.encoder, self.votes, self.views)
+        see = self.solver.see if policy is None else None
+        return Judge(policy or self.solver.policy, self.encoder, self.votes, self.views, see=see)
 
     def generator(self, *where: object) -> torch.Generator:
         """A function of the seed and of the place in the run, so that a resumed run draws the same."""
@@ -102,7 +106,7 @@ class CoEvolution(Roles):
 
     def setup(self, stage: str) -> None:
         """Encode every video once (cached), and say how long the run is."""
-        self.data.attach(self.backbone)
+        self.data.attach(self.backbone, with_frames=self.solver.tower is not None)
         if stage != "fit":
             return
         trainer, num_epochs = self.trainer, self.schedule.num_epochs
@@ -182,11 +186,14 @@ class CoEvolution(Roles):
         return self.schedule.phase(self.current_epoch)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """One AdamW, a parameter group a role; the rate follows the phase."""
+        """One AdamW, a parameter group a role, and one for a tower that learns; the rate follows the phase."""
         groups = [
             {"params": list(self.questioner.asker.parameters()), "lr": self.questioner.config.lr, "name": "questioner"},
             {"params": list(self.solver.policy.parameters()), "lr": self.solver.config.lr, "name": "solver"},
         ]
+        if self.solver.tower is not None:
+            own = list(self.solver.tower.parameters())
+            groups.append({"params": own, "lr": self.solver.config.tower.lr, "name": "tower"})
         return torch.optim.AdamW(groups, weight_decay=0.01)
 
     def on_train_start(self) -> None:
@@ -204,6 +211,8 @@ class CoEvolution(Roles):
     def _switch_roles(self) -> None:
         self.questioner.asker.requires_grad_(self.phase.name == "questioner")
         self.solver.policy.requires_grad_(self.phase.name == "solver")
+        if self.solver.tower is not None:
+            self.solver.tower.requires_grad_(self.phase.name == "solver")
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Every batch draws from its own place in the run, and takes its phase's learning rate."""
@@ -218,9 +227,9 @@ class CoEvolution(Roles):
         else:
             done, total = phase.epoch - self.schedule.pseudo_label_epochs, self.schedule.grpo_epochs
             base = self.solver.config.grpo_lr
-        rate = decayed(base, (done + batch_idx / batches) / total)
+        progress = (done + batch_idx / batches) / total
         for group in cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False)).param_groups:
-            group["lr"] = rate
+            group["lr"] = decayed(self.solver.config.tower.lr if group["name"] == "tower" else base, progress)
 
     def training_step(self, batch: VideoBatch | PooledBatch, batch_idx: int) -> Tensor:
         """One step of the role whose phase it is."""

@@ -1,8 +1,8 @@
 """A trained role as a folder: its weights, all that is needed to use them, and a card that says what they are.
 
-``model.safetensors`` (the role's own weights, and what phase 0 fitted in the backbone), ``config.json``,
-``phrases.txt`` (the phrase bank of the run), ``README.md``. The backbone's frozen weights are not in it: a registered
-name builds them again, and a fingerprint makes sure that they are the same.
+``model.safetensors`` (the role's own weights, those of a video tower that learnt, and what phase 0 fitted in the
+backbone), ``config.json``, ``phrases.txt`` (the phrase bank of the run), ``README.md``. The backbone's frozen weights
+are not in it: a registered name builds them again, and a fingerprint makes sure that they are the same.
 """
 
 import json
@@ -60,6 +60,7 @@ class _Content(NamedTuple):
     config: dict[str, Any]
     joint: int
     weights: dict[str, Tensor]  # of the trained module
+    tower: dict[str, Tensor]  # of the role's own video tower, where it has one
 
 
 def save_solver(folder: Path, solver: Solver, release: Release) -> None:
@@ -70,7 +71,7 @@ def save_solver(folder: Path, solver: Solver, release: Release) -> None:
         solver: its policy is saved, not its zero-shot reference.
         release: what goes with it.
     """
-    _save(folder, "solver", solver.policy, {"config": asdict(solver.config)}, release)
+    _save(folder, "solver", solver.policy, {"config": asdict(solver.config)}, release, solver.tower)
 
 
 def save_questioner(folder: Path, questioner: Questioner, release: Release) -> None:
@@ -97,10 +98,12 @@ def load_solver(folder: str | os.PathLike[str], backbone: Backbone | None = None
         TevoError: a folder that is missing, damaged, or of another role or version; a backbone that differs.
     """
     path = Path(folder)
-    release, config, joint, weights = _read(path, "solver", backbone)
+    release, config, joint, weights, tower = _read(path, "solver", backbone)
     settings = _rebuilt(path, SolverConfig, config.get("config"))
     solver = Solver(release.backbone.spec.dim, joint, as_encoder(release.backbone), settings)
     _fill(path, solver.policy, weights)
+    if solver.tower is not None:
+        _fill(path, solver.tower, tower)
     return solver.eval(), release
 
 
@@ -115,15 +118,23 @@ def load_questioner(folder: str | os.PathLike[str], backbone: Backbone | None = 
         TevoError: as :func:`load_solver`.
     """
     path = Path(folder)
-    release, config, joint, weights = _read(path, "questioner", backbone)
+    release, config, joint, weights, _ = _read(path, "questioner", backbone)
     settings = replace(_rebuilt(path, QuestionerConfig, config.get("config")), phrases=str(path / PHRASES))
     questioner = Questioner(joint, as_encoder(release.backbone), settings, config.get("seed", 0))
     _fill(path, questioner.asker, weights)
     return questioner.eval(), release
 
 
-def _save(folder: Path, role: str, module: nn.Module, own: Mapping[str, Any], release: Release) -> None:
+def _save(
+    folder: Path,
+    role: str,
+    module: nn.Module,
+    own: Mapping[str, Any],
+    release: Release,
+    tower: nn.Module | None = None,
+) -> None:
     tensors = {f"{TRAINED[role]}.{name}": tensor for name, tensor in module.state_dict().items()}
+    tensors |= {f"tower.{name}": tensor for name, tensor in tower.state_dict().items()} if tower else {}
     tensors |= {f"backbone.{name}": tensor for name, tensor in release.alignment.items()}
     facts = describe_backbone(release.backbone)
     config = {
@@ -156,13 +167,13 @@ def _read(folder: Path, role: str, backbone: Backbone | None) -> _Content:
         plan = ViewPlan(**views | {"dtype": dtype})
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder / CONFIG, repr(error)) from error
-    weights, alignment = _read_weights(folder / WEIGHTS, TRAINED[role])
+    weights, tower, alignment = _read_weights(folder / WEIGHTS, TRAINED[role])
     backbone = (rebuild_backbone(folder, facts) if backbone is None else backbone).eval()
     check_same(folder, facts, backbone)
     if alignment:
         _fill(folder, backbone, alignment, strict=False)
     release = Release(backbone, alignment, plan, load_phrases(str(folder / PHRASES)), card)
-    return _Content(release, config, facts["joint"], weights)
+    return _Content(release, config, facts["joint"], weights, tower)
 
 
 def _read_config(folder: Path, role: str) -> dict[str, Any]:
@@ -188,19 +199,19 @@ def _read_config(folder: Path, role: str) -> dict[str, Any]:
     return config
 
 
-def _read_weights(file: Path, own: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(the trained module's tensors, those that phase 0 wrote in the backbone)."""
+def _read_weights(file: Path, own: str) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    """(the trained module's tensors, those of its own video tower, those that phase 0 wrote in the backbone)."""
     try:
         tensors = load_file(file)
     except (OSError, SafetensorError) as error:
         raise _damaged(file, str(error)) from error
-    parts: dict[str, dict[str, Tensor]] = {own: {}, "backbone": {}}
+    parts: dict[str, dict[str, Tensor]] = {own: {}, "tower": {}, "backbone": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         if part not in parts:
-            raise TevoError(f"{file} is not tevo's: it holds {name!r}, wanted are {own}.* and backbone.* alone")
+            raise TevoError(f"{file} is not tevo's: it holds {name!r}, wanted are {', '.join(parts)} alone")
         parts[part][rest] = tensor
-    return parts[own], parts["backbone"]
+    return parts[own], parts["tower"], parts["backbone"]
 
 
 def _fill(folder: Path, module: nn.Module, weights: Mapping[str, Tensor], strict: bool = True) -> None:

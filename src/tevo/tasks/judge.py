@@ -1,5 +1,6 @@
 """Puts questions to a frozen policy, with the video and without what it should rest on (ALGORITHM 3 and 8)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -62,6 +63,7 @@ class Judge:
         num_votes: M, answers a question gets.
         views: jittered views that share the votes.
         view_jitter: share of tokens that a view leaves out.
+        see: the videos as the policy sees them, where it does not look through the frozen backbone.
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class Judge:
         num_votes: int = 10,
         views: int = 2,
         view_jitter: float = 0.1,
+        see: Callable[[VideoBatch], VideoBatch] | None = None,
     ) -> None:
+        self.see = see
         self.policy, self.encoder = policy, encoder
         self.num_votes, self.views, self.view_jitter = num_votes, views, view_jitter
 
@@ -98,6 +102,7 @@ class Judge:
         """
         was_training = self.policy.training
         self.policy.eval()
+        videos = videos if self.see is None else self.see(videos)
         seen = [self._look(videos, queries, share, generator) for share in self._shares()]
         votes = [
             torch.cat(part, 1) for part in zip(*((v.answers, v.spans, v.span_mask) for _, _, v in seen), strict=True)

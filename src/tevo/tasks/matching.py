@@ -27,6 +27,17 @@ def as_encoder(backbone: Backbone) -> TextEncoder:
     return cast(TextEncoder, backbone)
 
 
+def as_backbone(encoder: TextEncoder) -> Backbone:
+    """What text is read with, as the backbone that it is.
+
+    Raises:
+        TevoError: when it has no video tower.
+    """
+    if not isinstance(encoder, Backbone):
+        raise TevoError(f"{type(encoder).__name__} has no video tower to train: leave solver.tower.trainable at none")
+    return encoder
+
+
 def describe_backbone(backbone: Backbone) -> dict[str, Any]:
     """What is to be known of a backbone to build it again and to see that it is the same, as plain values.
 

@@ -44,7 +44,7 @@ Examine = Callable[[VideoBatch, Sequence[Question], Tensor], Examination]
 class QuestionerConfig:
     """How questions are made and rewarded."""
 
-    phrases: str = "world"  # phrase bank: "world", or a text file with one clause a line
+    phrases: str = "world"  # phrase bank: "world", "general", or a text file with one clause a line
     view: str = "window"  # window: sees one stretch of the video, its span is the label; full: the whole video
     windows: str = "change_point"  # change_point: around what changes; random: anywhere (EvoVid)
     group: int = 8  # G, questions sampled a video in training

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import lightning.pytorch as pl
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tevo.backbones.base import TextEncoder
+from tevo.backbones.tuning import TowerConfig, TunedTower
 from tevo.data.datasets import VideoBatch
 from tevo.heads.evidence import HeadConfig, VideoState
 from tevo.heads.policy import GroundedPolicy, Prediction
@@ -27,8 +28,9 @@ from tevo.objectives.rewards import (
     when_reward,
     zoom_reward,
 )
-from tevo.structures import Question, Rollouts, VideoTokens
+from tevo.structures import FrameBatch, Question, Rollouts, VideoTokens
 from tevo.tasks.judge import jitter
+from tevo.tasks.matching import as_backbone
 
 
 @dataclass(frozen=True)  # no slots: jsonargparse reads a default with vars()
@@ -46,6 +48,7 @@ class SolverConfig:
     outcome_gate: bool = True  # groups without a right answer, or without variance, give no update
     lr: float = 2e-3  # learning rate of the pseudo-label objective
     grpo_lr: float = 2e-4  # learning rate of GRPO
+    tower: TowerConfig = field(default_factory=TowerConfig)  # the video tower, where it learns too
     head: HeadConfig = field(default_factory=HeadConfig)
     rewards: SolverWeights = field(default_factory=SolverWeights)
 
@@ -82,10 +85,26 @@ class Solver(pl.LightningModule):
         self.policy = GroundedPolicy(dim, joint, config.head)
         self.reference = copy.deepcopy(self.policy).requires_grad_(False)  # round 0: the zero-shot backbone
         self._encoder = (encoder,)  # in a tuple: it is frozen and owned by the co-evolution, not a submodule here
+        self.tower = None if config.tower.trainable == "none" else TunedTower(as_backbone(encoder), config.tower)
+
+    def see(self, videos: VideoBatch) -> VideoBatch:
+        """The videos as the Solver's own tower sees them, in order and shuffled; the same where it has none.
+
+        The dense view stays the frozen backbone's: only the round-0 judge reads it.
+        """
+        if self.tower is None:
+            return videos
+        pairs = zip(videos.frames, videos.orders, strict=True)
+        mixed = (FrameBatch(video.frames[order], video.times_s) for video, order in pairs)
+        return replace(videos, tokens=self._own(videos), shuffled=self.tower.look(mixed, videos.shuffled))
 
     def watch(self, tokens: VideoTokens, policy: GroundedPolicy | None = None) -> VideoState:
         """The question-free side of a batch of videos."""
         return (policy or self.policy).watch(tokens, self._encoder[0].project(tokens.values))
+
+    def _own(self, videos: VideoBatch) -> VideoTokens:
+        """The tokens to learn from; with gradients into the Solver's own tower where it has one."""
+        return videos.tokens if self.tower is None else self.tower.look(videos.frames, videos.tokens)
 
     def queries(self, questions: Sequence[Question], rows: Int[Tensor, "question"]) -> Queries:
         """Questions as tensors."""
@@ -94,13 +113,13 @@ class Solver(pl.LightningModule):
     def predict_questions(self, videos: VideoBatch, queries: Queries) -> Prediction:
         """Best spans and answer probabilities."""
         with torch.no_grad():
-            return self.policy.predict(self.watch(videos.tokens), queries)
+            return self.policy.predict(self.watch(self._own(videos)), queries)
 
     def pseudo_label_loss(
         self, videos: VideoBatch, queries: Queries, targets: Targets, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy on y_hat, likelihood of tau_hat, saliency (ALGORITHM 5 and 8). Loss and figures to log."""
-        state = self.watch(jitter(videos.tokens, self.config.view_jitter, generator))
+        state = self.watch(jitter(self._own(videos), self.config.view_jitter, generator))
         evidence = self.policy.evidence(state, queries)
         spans, logits = state.tokens.spans[queries.rows], evidence.logits
         likelihood, stop = self._span_losses(logits, queries, targets, spans)
@@ -162,14 +181,15 @@ class Solver(pl.LightningModule):
             judge: the frozen round-0 policy that reads the zoomed span.
             generator: of the view and the rollouts.
         """
-        tokens = jitter(videos.tokens, self.config.view_jitter, generator)
+        tokens = jitter(self._own(videos), self.config.view_jitter, generator)
+        frozen = replace(tokens, values=videos.tokens.values)  # what round 0 sees in the same view
         with torch.no_grad():
             self.policy.eval()  # the rollout and the update see the same network: dropout off in both
             self.reference.eval()
             state = self.watch(tokens)
             sampled = self.policy.rollout(state, queries, self.config.group, generator)
             terms = self.rewards(videos, queries, targets, sampled.rollouts, judge)
-            reference = self.reference.log_probs(self.watch(tokens, self.reference), queries, sampled)
+            reference = self.reference.log_probs(self.watch(frozen, self.reference), queries, sampled)
         again = self.policy.log_probs(self.watch(tokens), queries, sampled)
         self.policy.train()
         gate = outcome_gate(terms["answer"], terms["iou"], queries.is_when)

@@ -149,6 +149,19 @@ def run(
         )
     except MisconfigurationException as error:
         raise TevoError(str(error)) from error
+    except ValueError as error:
+        raise own_cause(error) from error.__cause__
+
+
+def own_cause(error: ValueError) -> ValueError:
+    """The message of ours that an error began with; the error itself where there is none.
+
+    A class that refuses its arguments does so inside the parser, which buries the message in one about types.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, TevoError):
+        cause = cause.__cause__
+    return error if cause is None else cause
 
 
 def _parser_settings() -> dict[str, Any]:
