@@ -61,11 +61,16 @@ def world(out: Path, size: Literal["tiny", "small", "full"] = "small", seed: int
 
 
 def list_() -> None:
-    """Print the backbones and the shipped configs, and where each comes from."""
+    """Print the backbones, the rewards that packages brought, and the shipped configs, and where each comes from."""
     from tevo.backbones.registry import list_backbones
+    from tevo.objectives.registry import list_rewards
 
     print("backbones (--model.backbone NAME, or a class_path of yours):")
     for name, origin in sorted(list_backbones().items()):
+        print(f"  {name:<20}{origin}")
+    brought = list_rewards()
+    print("rewards (in the config, solver.rewards.extra or questioner.rewards.extra: {NAME: weight}):")
+    for name, origin in brought.items() or [("none", "installed; a function of yours is named module:function")]:
         print(f"  {name:<20}{origin}")
     print("configs (--config conf/NAME):")
     for name, path in shipped_configs().items():

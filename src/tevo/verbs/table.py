@@ -14,7 +14,7 @@ TRAINER_VERBS = {
 SMALL_VERBS = {
     "index": "probe every video under a folder once and list the bad ones with their reasons",
     "world": "render the procedural world: real mp4 files with known events",
-    "list": "backbones and shipped configs, and where each comes from",
+    "list": "backbones, rewards and shipped configs, and where each comes from",
     "init": "copy the shipped configs into a folder, to edit",
     "report": "write report.html of a finished or running run, and print its table",
 }
