@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tevo.metrics.baselines import centre_prior as centre_prior
+from tevo.metrics.baselines import dealt_windows as dealt_windows
 from tevo.metrics.baselines import random_span as random_span
 from tevo.metrics.baselines import shrink as shrink
 from tevo.metrics.baselines import whole_video as whole_video
@@ -30,6 +31,9 @@ from tevo.metrics.scores import mean_points as mean_points
 from tevo.metrics.scores import recall_at as recall_at
 
 if TYPE_CHECKING:
+    from tevo.metrics.evidence_quality import EvidenceQuality as EvidenceQuality
+    from tevo.metrics.evidence_quality import Probes as Probes
+    from tevo.metrics.evidence_quality import quality_terms as quality_terms
     from tevo.metrics.grounding import MeanIoU as MeanIoU
     from tevo.metrics.grounding import RecallAtIoU as RecallAtIoU
     from tevo.metrics.qa import AnswerAccuracy as AnswerAccuracy
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
     from tevo.metrics.qa import ValidationMetrics as ValidationMetrics
 
 _FILE_OF = {
+    "EvidenceQuality": "tevo.metrics.evidence_quality",
+    "Probes": "tevo.metrics.evidence_quality",
+    "quality_terms": "tevo.metrics.evidence_quality",
     "MeanIoU": "tevo.metrics.grounding",
     "RecallAtIoU": "tevo.metrics.grounding",
     "AnswerAccuracy": "tevo.metrics.qa",

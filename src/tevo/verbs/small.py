@@ -99,10 +99,39 @@ def report(run: Path) -> None:
     print(summarise(run))
 
 
+def evidence(
+    predictions: Path,
+    model: Path,
+    videos: Path | None = None,
+    windows: int | None = None,
+    out: Path | None = None,
+    cache_dir: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Measure the evidence of a predictions file without labels: is it necessary, sufficient, stable, well-formed?
+
+    Each figure is a difference to random places of the same length, and stands beside that of the same spans dealt out
+    to other questions about the same video, which should be about 0.
+
+    Args:
+        predictions: predictions.jsonl of any model, in Moment-DETR's columns.
+        model: hf/round-N/solver of a run: the judge. The predictions need not be its own.
+        videos: folder that the videos' names are relative to; that of the predictions when not given.
+        windows: how many of a row's windows are its evidence, in their order; all when not given. 1 for ranked guesses.
+        out: JSON lines to write, one a prediction, with its own figures.
+        cache_dir: as --data.cache_dir of the run, so that no video is looked at twice.
+        seed: of the random places.
+    """
+    from tevo.verbs.evidence import measure
+
+    print(measure(predictions, model, videos or predictions.parent, windows, out, cache_dir, seed))
+
+
 _FUNCTIONS: dict[str, Callable[..., None]] = {
     "index": index,
     "world": world,
     "list": list_,
     "init": init,
+    "evidence": evidence,
     "report": report,
 }
