@@ -1,6 +1,26 @@
-"""What to tell a user whose weights did not come."""
+"""Where fetched weights lie, and what to tell a user whose weights did not come."""
+
+from pathlib import Path
+from typing import NamedTuple
 
 from tevo.errors import TevoError
+
+
+class HubCache(NamedTuple):
+    """Weights that were fetched before."""
+
+    folder: Path
+    models: list[str]  # "organisation/name"
+    offline: bool  # whether fetching is switched off
+
+
+def hub_cache() -> HubCache:
+    """What lies in the hub's cache on this machine."""
+    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
+
+    folders = sorted(Path(HF_HUB_CACHE).glob("models--*"))
+    models = [folder.name.removeprefix("models--").replace("--", "/") for folder in folders]
+    return HubCache(Path(HF_HUB_CACHE), models, bool(HF_HUB_OFFLINE))
 
 
 def cannot_load(what: str, error: object, local: str) -> TevoError:

@@ -99,6 +99,21 @@ def report(run: Path) -> None:
     print(summarise(run))
 
 
+def doctor(backbone: str | None = None, cache_dir: Path | None = None) -> None:
+    """Try what tevo needs of this machine. Ends with status 1 when something does not work that it cannot do without.
+
+    Args:
+        backbone: a registered name to build and check besides the shipped tiny ones; its weights may be fetched.
+        cache_dir: as --data.cache_dir.
+    """
+    from tevo.verbs.doctor import examine, render
+
+    found = examine(backbone, cache_dir)
+    print(render(found))
+    if any(finding.state == "NO" for findings in found.values() for finding in findings):
+        raise SystemExit(1)
+
+
 def evidence(
     predictions: Path,
     model: Path,
@@ -132,6 +147,7 @@ _FUNCTIONS: dict[str, Callable[..., None]] = {
     "world": world,
     "list": list_,
     "init": init,
+    "doctor": doctor,
     "evidence": evidence,
     "report": report,
 }

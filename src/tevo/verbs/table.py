@@ -16,6 +16,7 @@ SMALL_VERBS = {
     "world": "render the procedural world: real mp4 files with known events",
     "list": "backbones, rewards and shipped configs, and where each comes from",
     "init": "copy the shipped configs into a folder, to edit",
+    "doctor": "versions, devices, readers, caches, backbones: what works on this machine, and why not",
     "evidence": "how good the evidence of a predictions file is, asked of a model, without labels",
     "report": "write report.html of a finished or running run, and print its table",
 }
