@@ -213,6 +213,42 @@ def test_what_a_run_has_looked_at_is_not_looked_at_again(run, tmp_path, monkeypa
     assert model.answer(LONG, "What happens first?", OPTIONS).answer in OPTIONS
 
 
+# --- the evidence of predictions ---
+
+
+def claimed(qid, vid, query, windows, **columns):
+    return {"qid": qid, "vid": vid, "query": query, "pred_relevant_windows": windows, **columns}
+
+
+def test_evidence_of_any_predictions_is_judged_in_their_order(model, tmp_path):
+    """A choice, spans alone, a video named without its suffix, one that is not there, one that cannot be read."""
+    for path in (LONG, LATE, BROKEN):
+        shutil.copy(path, tmp_path)
+    rows = [
+        claimed("a", LATE.name, "What happens first?", [[2.0, 3.5]], options=OPTIONS, pred_answer=OPTIONS[1]),
+        claimed("b", "nowhere", "a pan falls", [[1.0, 2.0]]),
+        claimed("c", LONG.stem, "a pan falls", [[3.0, 6.0, 0.9], [10.0, 12.0, 0.2]]),
+        claimed("d", BROKEN.name, "a pan falls", [[1.0, 2.0]]),
+        claimed("e", str(LONG), "When does this happen: a dog barks?", []),
+    ]
+    shutil.move(tmp_path / LONG.name, tmp_path / f"{LONG.stem}.mp4")
+    judged = model.evidence_quality(rows, tmp_path, progress=False)
+    assert [one.qid for one in judged] == ["a", "b", "c", "d", "e"]
+    assert [one.reason for one in judged] == ["", "file not found", "", "not a video", ""]
+    assert [bool(one.terms) for one in judged] == [True, False, True, False, True]
+    for one in judged:
+        assert all(-1 <= value <= 1 for value in one.terms.values())
+    assert judged[4].terms["quality"] == 0.0
+    again = model.evidence_quality(rows, tmp_path, progress=False)
+    assert again == judged
+    first = model.evidence_quality(rows, tmp_path, windows=1, progress=False)
+    assert first[2].terms != judged[2].terms
+
+
+def test_no_predictions_nothing_judged(model):
+    assert model.evidence_quality([]) == []
+
+
 # --- what cannot be answered ---
 
 

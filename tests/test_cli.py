@@ -88,6 +88,7 @@ def test_list_says_where_each_comes_from(capsys):
     printed = capsys.readouterr().out
     assert "clip_tiny" in printed
     assert "videomae.yaml" in printed
+    assert "rewards (" in printed and "module:function" in printed
 
 
 def test_report_of_a_folder_without_a_run(tmp_path, capsys):

@@ -1,25 +1,31 @@
-"""Asking a trained model: a video and a question in; the answer, its evidence in seconds and a confidence out."""
+"""Asking a trained model: a video and a question in; the answer, its evidence in seconds and a confidence out.
+
+And, of predictions that are there already: how good the evidence is that they name.
+"""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from tevo.backbones.base import Backbone
-from tevo.data.collection import Probing, default_cache_dir
+from tevo.data.collection import Collection, Probing, default_cache_dir
 from tevo.data.datasets import QuestionBatch
 from tevo.data.features import FeatureStore
 from tevo.data.loader import Share
+from tevo.data.readers.annotations import find_video
 from tevo.data.serving import serve_questions
 from tevo.errors import TevoError
 from tevo.heads.policy import Prediction
 from tevo.prompts.grammar import parse
 from tevo.structures import Question, Span
-from tevo.tasks.asking import predicted_spans, usual_options, window_outside
+from tevo.tasks.asking import check_usable, predicted_spans, usual_options, window_outside
 from tevo.tasks.folders import Release, load_solver
+from tevo.tasks.matching import as_encoder
+from tevo.tasks.probing import Prober, judge_claims, read_claim
 from tevo.tasks.solver import Solver
 from tevo.video.decoder import VideoError
 from tevo.video.info import VideoInfo
@@ -62,6 +68,14 @@ class Reply(NamedTuple):
 
     question: Question
     answer: Answer | None
+    reason: str = ""
+
+
+class Judged(NamedTuple):
+    """One of many predictions and what its evidence is worth, or the reason why its video could not be looked at."""
+
+    qid: str
+    terms: dict[str, float]  # by the names in tevo.metrics.evidence_quality.TERMS; empty where there is a reason
     reason: str = ""
 
 
@@ -164,8 +178,7 @@ class Answerer:
         Raises:
             TevoError: a missing root, or a question that cannot be used; before any video is encoded.
         """
-        if os.fspath(root) and not Path(root).is_dir():
-            raise TevoError(f"there is no folder {root}, to which the videos' names are relative: give where they lie")
+        _check_root(root)
         given = list(questions)
         asked = [self._completed(question, number, Path(root)) for number, question in enumerate(given)]
         if not asked:
@@ -173,21 +186,72 @@ class Answerer:
         found = replace(self.probing, progress=progress).paths(sorted({question.video for question in asked}))
         for question in asked:
             _check_window(question, found.videos.get(question.video))
-        done = self.store.encode_all(found.videos, progress)
-        usable = {name: found.videos[name] for name in done.names}
+        usable, reasons = self._encoded(found, progress)
         answers: dict[str, Answer] = {}
-        seen = [question for question in asked if question.video in usable]
-        for batch in serve_questions(self.store, usable, seen, QUESTIONS_PER_BATCH, Share()):
-            answers |= self._answer_batch(batch.to(self.device), usable)
-        reasons = {bad.path: bad.reason for bad in [*found.bad, *done.bad]}
+        for batch in self._batches(usable, asked):
+            answers |= self._answer_batch(batch, usable)
         return [
             Reply(question, answers.get(own.id), reasons.get(own.video, ""))
             for question, own in zip(given, asked, strict=True)
         ]
 
+    def evidence_quality(
+        self,
+        predictions: Iterable[Mapping[str, Any]],
+        root: str | os.PathLike[str] = "",
+        windows: int | None = None,
+        seed: int = 0,
+        progress: bool = True,
+    ) -> list[Judged]:
+        """How good the evidence of predictions is, by this model and without labels: any model's predictions.
+
+        Args:
+            predictions: rows of a ``predictions.jsonl``: ``qid``, ``vid``, ``query`` and ``pred_relevant_windows``
+                (seconds), and ``options`` and ``pred_answer`` where there was something to choose.
+            root: folder that the videos' names are relative to.
+            windows: how many of a row's windows are its evidence, in their order; all when not given. 1 where they are
+                ranked guesses (Moment-DETR).
+            seed: of the places that the evidence is compared with.
+            progress: show bars on a terminal.
+
+        Returns:
+            One a prediction, in their order, see :mod:`tevo.metrics.evidence_quality` for the terms.
+
+        Raises:
+            TevoError: a missing root, or a row that cannot be used; before any video is encoded.
+        """
+        _check_root(root)
+        claims = [read_claim(row, self.phrases, windows) for row in predictions]
+        asked = [
+            replace(claim.question, id=str(number), video=find_video(Path(os.path.abspath(root)), claim.question.video))
+            for number, claim in enumerate(claims)
+        ]
+        if not asked:
+            return []
+        found = replace(self.probing, progress=progress).paths(sorted({question.video for question in asked}))
+        usable, reasons = self._encoded(found, progress)
+        prober = Prober(self.solver.policy, as_encoder(self.store.backbone))
+        terms = judge_claims(prober, self._batches(usable, asked), claims, seed)
+        return [
+            Judged(claim.question.id, terms.get(own.id, {}), reasons.get(own.video, ""))
+            for claim, own in zip(claims, asked, strict=True)
+        ]
+
+    def _encoded(self, found: Collection, progress: bool) -> tuple[dict[str, VideoInfo], dict[str, str]]:
+        """Look at every video once; the usable ones by name, and why the others are not, by path."""
+        done = self.store.encode_all(found.videos, progress)
+        reasons = {bad.path: bad.reason for bad in [*found.bad, *done.bad]}
+        return {name: found.videos[name] for name in done.names}, reasons
+
+    def _batches(self, videos: Mapping[str, VideoInfo], questions: Sequence[Question]) -> Iterator[QuestionBatch]:
+        """The questions about these videos, on the model's device."""
+        seen = [question for question in questions if question.video in videos]
+        for batch in serve_questions(self.store, videos, seen, QUESTIONS_PER_BATCH, Share()):
+            yield batch.to(self.device)
+
     def _completed(self, question: Question, number: int, root: Path) -> Question:
         """The question with an id of its own, its video's whole path, and options where it is open."""
-        _check_question(question)
+        check_usable(question)
         options = question.options or usual_options(question, self.phrases)
         return replace(question, id=str(number), video=os.path.abspath(root / question.video), options=options)
 
@@ -217,17 +281,9 @@ def read_answer(question: Question, best: Prediction, index: int, video: VideoIn
     return Answer(chosen, spans, scores, scores[0] if chosen is None else probs[chosen], probs)
 
 
-def _check_question(question: Question) -> None:
-    options, where = question.options, f"the question {question.text!r} about {question.video}"
-    if not question.text.strip():
-        raise TevoError(f"{where} is empty: write what you want to know")
-    if len(options) == 1:
-        raise TevoError(f"{where} has one option, {options[0]!r}: give two or more to choose from, or none")
-    if not all(option.strip() for option in options):
-        raise TevoError(f"{where} has an empty option among {list(options)}: write each out, or leave it away")
-    if len(set(options)) < len(options):
-        twice = next(option for option in options if options.count(option) > 1)
-        raise TevoError(f"{where} has the option {twice!r} more than once: give each once")
+def _check_root(root: str | os.PathLike[str]) -> None:
+    if os.fspath(root) and not Path(root).is_dir():
+        raise TevoError(f"there is no folder {root}, to which the videos' names are relative: give where they lie")
 
 
 def _check_window(question: Question, video: VideoInfo | None) -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tevo.errors import TevoError
-from tevo.metrics import centre_prior, random_span, shrink, whole_video
+from tevo.metrics import centre_prior, dealt_windows, random_span, shrink, whole_video
 from tevo.structures import Span
 
 
@@ -33,3 +33,30 @@ def test_a_share_outside_the_video_is_refused(fraction):
 def test_a_span_cannot_shrink_to_nothing():
     with pytest.raises(TevoError, match="above 0"):
         shrink((Span(0.0, 1.0),), 0.0)
+
+
+def pointing(qid, *windows, vid="a.mp4"):
+    return {"qid": qid, "vid": vid, "pred_relevant_windows": [list(window) for window in windows]}
+
+
+def test_windows_are_dealt_to_other_moments_of_the_same_video():
+    rows = [pointing("1", (0, 2)), pointing("2", (1, 3)), pointing("3", (8, 9), (11, 12)), pointing("4", (8.5, 20))]
+    for seed in range(5):
+        dealt = {row["qid"]: row["pred_relevant_windows"] for row in dealt_windows(rows, seed)}
+        assert dealt.keys() == {"1", "2", "3", "4"}
+        for qid in "12":  # they overlap: neither gets the other's
+            assert dealt[qid] in ([[8, 9], [11, 12]], [[8.5, 20]])
+        for qid in "34":
+            assert dealt[qid] in ([[0, 2]], [[1, 3]])
+    assert dealt_windows(rows, 1) == dealt_windows(rows, 1)
+    assert rows[0]["pred_relevant_windows"] == [[0, 2]]
+
+
+def test_who_has_nobody_to_deal_with_is_left_out():
+    rows = [
+        pointing("1", (0, 2)),
+        pointing("2", (1, 3)),
+        pointing("3", (8, 9), vid="b.mp4"),
+        pointing("4", vid="b.mp4"),
+    ]
+    assert dealt_windows(rows) == []

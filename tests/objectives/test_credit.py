@@ -14,7 +14,7 @@ from tevo.objectives.rewards import SolverWeights
 from tevo.structures import Role
 
 LAW = settings(deadline=None, derandomize=True, max_examples=30)
-WEIGHTS = SolverWeights(alpha=0.3, zeta=0.2, fmt=0.1)
+WEIGHTS = SolverWeights(alpha=0.3, zeta=0.2, fmt=0.1, extra={"mine": 0.4, "yours": 0.25})
 PROMPTS, GROUP, TOKENS = 3, 5, 6
 share = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 
@@ -32,11 +32,12 @@ batches = st.tuples(
     table(st.sampled_from([0.0, 1.0])),
     completions,
     st.lists(st.booleans(), min_size=PROMPTS, max_size=PROMPTS),
+    st.fixed_dictionaries({}, optional={"mine": table(share), "yours": table(share)}),
 )
 
 
 def tensors(batch):
-    *terms, tokens, when = batch
+    *terms, tokens, when, _ = batch
     roles = torch.tensor([[[role for role, _ in row] for row in group] for group in tokens])
     mask = torch.tensor([[[valid for _, valid in row] for row in group] for group in tokens])
     return [torch.tensor(term) for term in terms], roles, mask, torch.tensor(when)
@@ -50,19 +51,30 @@ def normal(values):
     return [(value - mean) / (std + 1e-6) for value in values]
 
 
+def extras(batch):
+    return {name: torch.tensor(values) for name, values in batch[-1].items()}
+
+
 def naive(kind, batch):
     """Every rule, one prompt and one token at a time."""
-    ans, iou, zoom, fmt, tokens, when = batch
+    ans, iou, zoom, fmt, tokens, when, extra = batch
     out, raw = [], []
     for p in range(PROMPTS):
         paid = 0.0 if when[p] else 1.0
         rows = [(ans[p][g], iou[p][g] * paid, zoom[p][g] * paid, fmt[p][g]) for g in range(GROUP)]
-        total = [a * (1 + 0.3 * i + 0.2 * z) + 0.1 * f for a, i, z, f in rows]
+        own = [[ans[p][g] * values[p][g] for g in range(GROUP)] for values in extra.values()]
+        bonus = [sum(WEIGHTS.extra[k] * r[g] for k, r in zip(extra, own, strict=True)) for g in range(GROUP)]
+        total = [a * (1 + 0.3 * i + 0.2 * z) + 0.1 * f + b for (a, i, z, f), b in zip(rows, bonus, strict=True)]
         if kind == "token":
             scores = {
                 Role.OTHER: normal(total),
-                Role.ANSWER: normal([a + 0.1 * f for a, _, _, f in rows]),
-                Role.EVIDENCE: normal([(a if when[p] else a * (0.3 * i + 0.2 * z)) + 0.1 * f for a, i, z, f in rows]),
+                Role.ANSWER: normal([a + 0.1 * f + b for (a, _, _, f), b in zip(rows, bonus, strict=True)]),
+                Role.EVIDENCE: normal(
+                    [
+                        (a if when[p] else a * (0.3 * i + 0.2 * z)) + 0.1 * f + b
+                        for (a, i, z, f), b in zip(rows, bonus, strict=True)
+                    ]
+                ),
             }
             out.append([[scores[Role(role)][g] for role, _ in tokens[p][g]] for g in range(GROUP)])
         elif kind == "sequence":
@@ -70,16 +82,17 @@ def naive(kind, batch):
         elif kind == "token_zz":
             spans = [a if when[p] else i for a, i, _, _ in rows]
             score = [
-                [(f + z + (a if role == Role.ANSWER else spans[g])) / 3 for role, _ in tokens[p][g]]
+                [(f + z + bonus[g] + (a if role == Role.ANSWER else spans[g])) / 3 for role, _ in tokens[p][g]]
                 for g, (a, _, z, f) in enumerate(rows)
             ]
             flat = [(g, t) for g in range(GROUP) for t in range(TOKENS) if tokens[p][g][t][1]]
             done = dict(zip(flat, normal([score[g][t] for g, t in flat]), strict=True))
             out.append([[done.get((g, t), 0.0) for t in range(TOKENS)] for g in range(GROUP)])
         else:
-            columns = zip(*[(a, a * i, a * z, f) for a, i, z, f in rows], strict=True)
+            columns = [*zip(*[(a, a * i, a * z, f) for a, i, z, f in rows], strict=True), *own]
             parts = [normal(list(column)) for column in columns]
-            raw += [sum(w * part[g] for w, part in zip((1, 0.3, 0.2, 0.1), parts, strict=True)) for g in range(GROUP)]
+            shares = (1, 0.3, 0.2, 0.1, *(WEIGHTS.extra[name] for name in extra))
+            raw += [sum(w * part[g] for w, part in zip(shares, parts, strict=True)) for g in range(GROUP)]
     if kind == "decoupled":
         mean, std = statistics.fmean(raw), statistics.pstdev(raw)
         flat_scores = [(value - mean) / (std + 1e-6) if std > 1e-5 else 0.0 for value in raw]
@@ -95,7 +108,7 @@ def naive(kind, batch):
 @given(batch=batches)
 def test_every_rule_equals_the_naive_loop(kind, batch):
     terms, roles, mask, when = tensors(batch)
-    got = credit.advantages(kind, *terms, WEIGHTS, roles, mask, when)
+    got = credit.advantages(kind, *terms, WEIGHTS, roles, mask, when, extras(batch))
     torch.testing.assert_close(got, torch.tensor(naive(kind, batch)), atol=2e-4, rtol=2e-4)
 
 
@@ -167,9 +180,10 @@ def test_when_and_option_questions_share_a_batch():
 @given(batches)
 def test_outcome_gate_is_its_sentence(batch):
     (ans, iou, _, _), _, _, when = tensors(batch)
-    got = credit.outcome_gate(ans, iou, when)
+    got = credit.outcome_gate(ans, iou, when, extras(batch))
     for p in range(PROMPTS):
         varied = len(set(ans[p].tolist())) > 1 or (not when[p] and len(set(iou[p].tolist())) > 1)
+        varied = varied or any(len(set((ans * values)[p].tolist())) > 1 for values in extras(batch).values())
         assert got[p].item() == (any(ans[p].tolist()) and varied)
 
 

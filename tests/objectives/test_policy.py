@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tevo.errors import TevoError
-from tevo.objectives.policy import NORMALISATIONS, RATIOS, grpo_loss
+from tevo.objectives.policy import NORMALISATIONS, RATIOS, PolicyRule, grpo_loss
 
 SHAPE = (2, 3, 5)
 
@@ -176,3 +176,20 @@ def test_half_precision_log_probs_are_summed_in_full():
     exact = grpo_loss(*(t.double() for t in low), advantages, mask)
     assert got.loss.dtype == torch.float32
     assert got.loss.item() == pytest.approx(exact.loss.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_a_rule_of_a_config_is_the_function_with_its_choices(normalisation, ratio):
+    new, old, ref, advantages, mask = batch()
+    rule = PolicyRule(normalisation, ratio, eps_low=0.1, eps_high=0.5)
+    got = rule.loss(new, old, ref, advantages, mask, beta=0.3, max_tokens=7)
+    wanted = grpo_loss(new, old, ref, advantages, mask, 0.1, 0.5, 0.3, normalisation, ratio, 7)
+    torch.testing.assert_close(got, wanted)
+
+
+def test_the_rule_by_default_is_the_function_by_default():
+    new, old, ref, advantages, mask = batch()
+    torch.testing.assert_close(
+        PolicyRule().loss(new, old, ref, advantages, mask), grpo_loss(new, old, ref, advantages, mask)
+    )

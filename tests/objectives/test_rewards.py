@@ -206,3 +206,20 @@ def test_an_unparsed_question_scores_zero_even_where_its_terms_are_nan():
     broken = torch.tensor([[math.nan]])
     no = torch.tensor([[False]])
     assert rewards.questioner_reward(no, *[broken] * 5, no, QuestionerWeights()).item() == 0.0
+
+
+@LAW
+@given(*[share] * 4, st.booleans(), st.booleans())
+def test_rewards_of_ones_own_are_bonuses_behind_the_same_gates(first, second, weight, iou, ans, shown):
+    mine = {"a": torch.tensor([[first]]), "b": torch.tensor([[second]])}
+    right, overlap, none = torch.tensor([[float(ans)]]), torch.tensor([[iou]]), torch.zeros(1, 1)
+    bonus = weight * first + 0.5 * second
+    weights = SolverWeights(extra={"a": weight, "b": 0.5})
+    got = rewards.solver_reward(right, overlap, none, none, weights, extra=mine).item()
+    assert got == pytest.approx(ans * (1 + 0.3 * iou + bonus), abs=1e-6)
+    when = rewards.solver_reward(right, overlap, none, none, weights, torch.tensor([True]), mine).item()
+    assert when == pytest.approx(ans * (1 + bonus), abs=1e-6)
+    asked = [torch.tensor([[True]]), *[torch.tensor([[0.25]])] * 5, torch.tensor([[shown]])]
+    own = QuestionerWeights(extra={"a": weight, "b": 0.5})
+    plain = rewards.questioner_reward(*asked, own).item()
+    assert rewards.questioner_reward(*asked, own, mine).item() == pytest.approx(plain + shown * bonus, abs=1e-6)

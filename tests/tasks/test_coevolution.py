@@ -1,20 +1,52 @@
 """One fit is all rounds: who learns when, what is served, what is left, and what is refused."""
 
+import csv
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import lightning.pytorch as pl
 import pytest
 import torch
+import yaml
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 
+from tevo.cli import main
 from tevo.data.datasets import VideoBatch
 from tevo.errors import TevoError
 from tevo.objectives.consensus import PoolRule
+from tevo.objectives.policy import PolicyRule
 from tevo.structures import Question, Span
 from tevo.tasks.checkpoints import RunCheckpoint
 from tevo.tasks.coevolution import CoEvolution, distinct, labelled
+from tevo.tasks.folders import load_solver
 from tevo.tasks.progress import RunBar
 from tevo.tasks.questioner import QuestionerConfig
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+OWN_RULES = """
+trainer: {{default_root_dir: run, accelerator: cpu, enable_progress_bar: false, log_every_n_steps: 1}}
+model:
+  backbone: my_backbone.MyBackbone
+  rounds: 1
+  pseudo_label_epochs: 0
+  votes: 4
+  pool: {{agreement_low: 0.0, agreement_high: 1.0}}
+  questioner:
+    min_naming: 0.0
+    group: 3
+    per_video: 4
+    policy: {{normalisation: grpo}}
+    rewards:
+      extra: {{my_rewards:has_options: 0.1}}
+  solver:
+    credit: decoupled
+    group: 4
+    policy: {{normalisation: dr_grpo, ratio: sequence, updates: 2}}
+    rewards:
+      extra: {{my_rewards:narrow: 0.2}}
+data: {{root: {videos}, cache_dir: {cache}, max_frames: 24, progress: false}}
+"""
 
 
 class Watcher(pl.Callback):
@@ -167,6 +199,73 @@ def test_annotated_videos_and_the_oracle_are_not_trained_on(two_rounds, world):
         path.name for path in (world / "train").iterdir()
     }
     assert two_rounds["model"].data.sources.root == str(world / "train")
+
+
+# --- the policy's rules ---
+
+
+class StepCounter(pl.Callback):
+    """How many optimizer steps each batch takes, and of which objective it is."""
+
+    def __init__(self):
+        self.steps = {}
+
+    def on_train_batch_start(self, trainer, model, batch, batch_idx):
+        self.now = (model.phase.name, model.phase.objective, trainer.current_epoch, batch_idx)
+        self.steps[self.now] = 0
+
+    def on_before_optimizer_step(self, trainer, model, optimizer):
+        self.steps[self.now] += 1
+
+
+def test_several_steps_are_taken_on_the_same_rollouts(model, data, trainer, monkeypatch):
+    """Of a policy alone: the pseudo-label objective has no rollouts."""
+    asker = QuestionerConfig(min_naming=0.0, group=3, per_video=4, policy=PolicyRule(updates=2))
+    one, counter, gathered = model(questioner=asker), StepCounter(), []
+    one.solver.config = replace(one.solver.config, policy=PolicyRule(updates=3, ratio="sequence"))
+    gather = one.solver.gather
+    monkeypatch.setattr(one.solver, "gather", lambda *given: gathered.append(1) or gather(*given))
+    trainer(callbacks=[counter], gradient_clip_val=1.0).fit(one, data(annotated=False))
+    taken = {
+        objective[:2]: {n for key, n in counter.steps.items() if key[:2] == objective[:2]}
+        for objective in counter.steps
+    }
+    assert taken == {("questioner", "grpo"): {2}, ("solver", "pseudo_label"): {1}, ("solver", "grpo"): {3}}
+    assert len(gathered) == sum(key[1] == "grpo" and key[0] == "solver" for key in counter.steps)
+
+
+def test_accumulated_batches_have_rollouts_of_their_own(model, data, trainer, monkeypatch):
+    one, gathered = model(), []
+    gather = one.solver.gather
+    monkeypatch.setattr(one.solver, "gather", lambda *given: gathered.append(1) or gather(*given))
+    counter = StepCounter()
+    trainer(accumulate_grad_batches=2, callbacks=[counter]).fit(one, data(annotated=False, questions_per_batch=4))
+    batches = [key for key in counter.steps if key[:2] == ("solver", "grpo")]
+    assert len(gathered) == len(batches) > sum(counter.steps[key] for key in batches)
+
+
+def test_several_steps_and_accumulated_batches_exclude_each_other(model, data, trainer):
+    asker = QuestionerConfig(policy=PolicyRule(updates=2))
+    with pytest.raises(TevoError, match=r"policy\.updates is 2 and trainer\.accumulate_grad_batches 4"):
+        trainer(accumulate_grad_batches=4).fit(model(questioner=asker), data(annotated=False))
+
+
+def test_every_rule_and_reward_is_reached_from_yaml(world, cache, example, tmp_path, monkeypatch):
+    """One line each; the rewards are those of examples/."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(OWN_RULES.format(videos=world / "train", cache=cache))
+    main(["fit", "--config", "own.yaml"])
+    with next((tmp_path / "run" / "logs" / "csv").glob("*/metrics.csv")).open() as file:
+        rows = list(csv.DictReader(file))
+    for name in ("solver/reward/my_rewards:narrow", "questioner/reward/my_rewards:has_options"):
+        values = [float(row[name]) for row in rows if row.get(name)]
+        assert values and all(0 < value <= 1 for value in values), name
+    kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["model"]["solver"]
+    assert kept["credit"] == "decoupled" and kept["policy"]["normalisation"] == "dr_grpo"
+    solver = load_solver(tmp_path / "run" / "hf" / "round-1" / "solver", example())[0]
+    assert solver.config.rewards.extra == {"my_rewards:narrow": 0.2}
+    assert solver.config.policy == PolicyRule("dr_grpo", "sequence", updates=2)
 
 
 # --- the Trainer it runs in ---

@@ -22,7 +22,7 @@ KILLS = [  # in the order in which one run meets them; the checkpoint of the ste
     (f"{MODULE}:write_questions", 1),  # the pool is built, and not yet saved
     (f"{MODULE}:CoEvolution._solver_step", 3),  # learning from pseudo-labels
     ("checkpoint", 2),  # a checkpoint is half written
-    ("tevo.tasks.solver:Solver.policy_loss", 3),  # in GRPO
+    ("tevo.tasks.solver:Solver.gather", 3),  # in GRPO
     ("tevo.tasks.folders:save_questioner", 1),  # the round is measured, one of two models is written
 ]
 CONFIG = """

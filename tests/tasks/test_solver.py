@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 import torch
 
+from tevo.errors import TevoError
 from tevo.heads.evidence import HeadConfig
+from tevo.objectives.policy import PolicyRule, grpo_loss
 from tevo.objectives.rewards import SolverWeights
 from tevo.structures import Question, Span
 from tevo.tasks.solver import Solver, SolverConfig, Targets
@@ -18,8 +20,9 @@ SMALL = HeadConfig(hidden=16, attention_heads=2, relation_layers=1)
 def make(concepts):
     def build(**options):
         torch.manual_seed(0)
+        rewards = options.pop("extra_rewards", None)
         config = SolverConfig(**{"group": 6, "head": SMALL, "view_jitter": 0.0} | options)
-        return Solver(concepts.spec.dim, concepts.spec.dim, concepts, config)
+        return Solver(concepts.spec.dim, concepts.spec.dim, concepts, config, rewards)
 
     return build
 
@@ -252,3 +255,130 @@ def test_the_kl_pulls_back_to_the_reference(make, batch, shaken):
 def test_the_same_seed_takes_the_same_step(make, batch):
     losses = [policy_loss(make(view_jitter=0.2), batch, seed)[0].item() for seed in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
+
+
+# --- the choices of the loss ---
+
+
+def loss_and_slope(solver, batch, steps=0):
+    """The loss after ``steps`` steps on one set of rollouts, and its gradient as one vector."""
+    videos, questions, rows = batch
+    experience = solver.gather(
+        videos, solver.queries(questions, rows), Targets.of(questions, "cpu"), solver.reference, seeded(4)
+    )
+    optimizer = torch.optim.SGD(solver.policy.parameters(), lr=0.05)
+    for step in range(steps + 1):
+        loss, figures = solver.update(experience, fresh=step == 0)
+        optimizer.zero_grad()
+        loss.backward()
+        if step < steps:
+            optimizer.step()
+    weights = [w for w in solver.policy.parameters() if w.grad is not None]
+    return float(loss.detach()), torch.cat([w.grad.flatten() for w in weights]), figures
+
+
+@pytest.mark.parametrize("normalisation", ["grpo", "dr_grpo"])
+def test_each_normalisation_is_that_of_the_function(make, batch, normalisation):
+    """The dead columns of a batch of one-span questions are no part of the budget of dr_grpo."""
+    solver, own = make(kl=0.0), PolicyRule(normalisation=normalisation)
+    other = make(kl=0.0, policy=own)
+    experience = solver.gather(
+        batch[0], queries_of(solver, batch), Targets.of(batch[1], "cpu"), solver.reference, seeded(4)
+    )
+    log_probs = experience.sampled.rollouts.log_probs
+    wanted = grpo_loss(
+        log_probs, None, None, experience.credit, experience.mask, normalisation=normalisation, max_tokens=13
+    )
+    assert other.update(experience)[0].item() == pytest.approx(wanted.loss.item(), rel=1e-4, abs=1e-7)
+    assert solver.update(experience)[0].item() != pytest.approx(wanted.loss.item(), rel=1e-2)
+
+
+def test_the_ratios_part_with_the_second_step_on_the_same_rollouts(make, batch):
+    """Until then the policy that learns is the one that sampled: no ratio, one gradient, no clip."""
+    slopes = {}
+    for ratio in ("token", "sequence"):
+        for steps in (0, 2):
+            solver = make(kl=0.0, policy=PolicyRule(ratio=ratio, eps_low=0.9, eps_high=9.0))
+            slopes[ratio, steps] = loss_and_slope(solver, batch, steps)[1]
+    torch.testing.assert_close(slopes["token", 0], slopes["sequence", 0])
+    assert not torch.allclose(slopes["token", 2], slopes["sequence", 2], rtol=1e-3)
+
+
+def test_a_later_step_is_clipped(make, batch):
+    tight = make(kl=0.0, policy=PolicyRule(eps_low=1e-4, eps_high=1e-4))
+    figures = [loss_and_slope(tight, batch, steps)[2] for steps in (0, 3)]
+    assert figures[0]["clip_fraction"] == 0.0 and "mismatch" in figures[0]
+    assert figures[1]["clip_fraction"] > 0.1 and "mismatch" not in figures[1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"credit": "tokens"}, "unknown credit 'tokens': choose one of token, sequence, decoupled, token_zz"),
+        ({"policy": {"normalisation": "mean"}}, "unknown normalisation 'mean': choose one of dapo, grpo, dr_grpo"),
+        ({"policy": {"ratio": "word"}}, "unknown ratio 'word': choose one of token, sequence"),
+        ({"policy": {"eps_low": 1.5}}, r"clipped to 1 - eps_low .. 1 \+ eps_high, got 1.5"),
+        ({"policy": {"updates": 0}}, "at least one update"),
+    ],
+)
+def test_a_choice_that_does_not_exist_is_refused_before_anything_runs(wrong, said):
+    with pytest.raises(TevoError, match=said):
+        SolverConfig(**{name: PolicyRule(**value) if name == "policy" else value for name, value in wrong.items()})
+
+
+# --- rewards of one's own ---
+
+
+def early(facts):
+    """1 for evidence at the very beginning of the video, 0 at its end."""
+    first = torch.where(facts.span_mask, facts.spans[..., 0], torch.inf).amin(-1)
+    return 1 - (first - facts.start_s[:, None]) / (facts.end_s - facts.start_s)[:, None]
+
+
+@pytest.mark.parametrize("credit", ["token", "sequence", "decoupled", "token_zz"])
+def test_a_reward_of_ones_own_is_learnt_from(make, batch, credit, monkeypatch):
+    """Evidence moves to where it pays to be, under each rule of credit, when every answer is as good."""
+    weights = SolverWeights(alpha=0.0, zeta=0.0, fmt=0.0, extra={"early": 3.0})
+    guessing = dataclasses.replace(SMALL, prior_scale=0.0, answer_scale=0.0)
+    solver = make(credit=credit, kl=0.0, rewards=weights, head=guessing, extra_rewards={"early": early}, group=48)
+    only = (batch[0], batch[1][:1], batch[2][:1])
+    paid = solver.rewards
+    monkeypatch.setattr(
+        solver, "rewards", lambda *given: (terms := paid(*given)) | {"answer": torch.ones_like(terms["answer"])}
+    )
+
+    def start():
+        queries = queries_of(solver, only)
+        drawn = solver.policy.rollout(solver.watch(batch[0].tokens), queries, 400, seeded(9))
+        return float(drawn.rollouts.spans[:, :, 0, 0].mean())
+
+    before, optimizer = start(), torch.optim.AdamW(solver.policy.parameters(), lr=5e-3)
+    for step in range(10):
+        loss, figures = policy_loss(solver, only, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert start() < before - 1.0
+    assert 0 < figures["reward/early"] < 1
+
+
+def test_its_function_sees_the_rollouts_and_their_pseudo_labels(make, batch):
+    seen = []
+
+    def look(facts):
+        seen.append(facts)
+        return torch.zeros_like(facts.answers, dtype=torch.float32)
+
+    solver = make(rewards=SolverWeights(extra={"look": 1.0}), extra_rewards={"look": look})
+    policy_loss(solver, batch)
+    (facts,) = seen
+    assert facts.answers.shape == (4, 6) and facts.spans.shape[:2] == (4, 6)
+    assert facts.is_when.tolist() == [False, True, False, False]
+    assert facts.pseudo_answer.tolist() == [0, -1, 1, 1]
+    assert facts.pseudo_spans[3].tolist() == [[2.0, 5.0], [28.0, 30.0]]
+    assert facts.start_s.tolist() == [0.0] * 4 and facts.end_s.tolist() == [32.0] * 4
+
+
+def test_a_reward_that_was_not_given_is_named(make, batch):
+    with pytest.raises(TevoError, match="the reward early, but its function was not given"):
+        policy_loss(make(rewards=SolverWeights(extra={"early": 1.0})), batch)

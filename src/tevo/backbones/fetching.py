@@ -1,12 +1,29 @@
-"""Where weights come from, and what to tell a user whose weights did not come."""
+"""Where weights come from and where fetched ones lie, and what to tell a user whose weights did not come."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tevo.errors import TevoError
 
 Pretrained = Literal[False] | str | None  # False comes first: a command line's `false` is no file name
 """What a builder takes as ``pretrained``: which weights; False (or None) for random ones."""
+
+
+class HubCache(NamedTuple):
+    """Weights that were fetched before."""
+
+    folder: Path
+    models: list[str]  # "organisation/name"
+    offline: bool  # whether fetching is switched off
+
+
+def hub_cache() -> HubCache:
+    """What lies in the hub's cache on this machine."""
+    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
+
+    folders = sorted(Path(HF_HUB_CACHE).glob("models--*"))
+    models = [folder.name.removeprefix("models--").replace("--", "/") for folder in folders]
+    return HubCache(Path(HF_HUB_CACHE), models, bool(HF_HUB_OFFLINE))
 
 
 def cannot_load(what: str, error: object, local: str) -> TevoError:

@@ -12,6 +12,7 @@ from tevo.prompts.grammar import KINDS, parse
 from tevo.structures import Question, Span
 
 MAX_SPANS = {"count": 4, "open": 4}  # evidence spans a question of this kind may have; 1 otherwise
+LONGEST_COMPLETION = 3 * max(MAX_SPANS.values()) + 1  # actions: start, end and "go on?" of every span, and the answer
 
 
 @dataclass(frozen=True, slots=True)

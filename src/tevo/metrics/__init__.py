@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tevo.metrics.baselines import centre_prior as centre_prior
+from tevo.metrics.baselines import dealt_windows as dealt_windows
 from tevo.metrics.baselines import random_span as random_span
 from tevo.metrics.baselines import shrink as shrink
 from tevo.metrics.baselines import whole_video as whole_video
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from tevo.metrics.averages import AllRightAccuracy as AllRightAccuracy
     from tevo.metrics.averages import MacroAccuracy as MacroAccuracy
     from tevo.metrics.averages import MeanRelativeAccuracy as MeanRelativeAccuracy
+    from tevo.metrics.evidence_quality import EvidenceQuality as EvidenceQuality
+    from tevo.metrics.evidence_quality import Probes as Probes
+    from tevo.metrics.evidence_quality import quality_terms as quality_terms
     from tevo.metrics.grounding import MeanIoU as MeanIoU
     from tevo.metrics.grounding import RecallAtIoU as RecallAtIoU
     from tevo.metrics.qa import AnswerAccuracy as AnswerAccuracy
@@ -57,6 +61,9 @@ _FILE_OF = {
     "HitAtOne": "tevo.metrics.retrieval",
     "MeanAveragePrecision": "tevo.metrics.retrieval",
     "RecallAtN": "tevo.metrics.retrieval",
+    "EvidenceQuality": "tevo.metrics.evidence_quality",
+    "Probes": "tevo.metrics.evidence_quality",
+    "quality_terms": "tevo.metrics.evidence_quality",
     "MeanIoU": "tevo.metrics.grounding",
     "RecallAtIoU": "tevo.metrics.grounding",
     "AnswerAccuracy": "tevo.metrics.qa",

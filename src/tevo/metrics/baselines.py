@@ -1,6 +1,8 @@
 """Predictors that look at no frame: printed beside every table, since good grounding must beat them."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -50,6 +52,33 @@ def shrink(spans: Sequence[Span], factor: float) -> tuple[Span, ...]:
         centre, half = (span.start_s + span.end_s) / 2, span.length_s * factor / 2
         scaled.append(Span(centre - half, centre + half))
     return tuple(scaled)
+
+
+def dealt_windows(predictions: Sequence[Mapping[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
+    """Every prediction with the windows of another about the same video, of another moment of it.
+
+    Real events, the wrong question: what measures evidence must find nothing in them. A prediction is left out where no
+    other one points clear of its own windows.
+
+    Args:
+        predictions: rows with ``vid`` and ``pred_relevant_windows``.
+        seed: of the dealing.
+    """
+    by_video: dict[str, list[Any]] = {}
+    for row in predictions:
+        by_video.setdefault(str(row["vid"]), []).append(row["pred_relevant_windows"])
+    dealt = []
+    for number, row in enumerate(predictions):
+        own = row["pred_relevant_windows"]
+        others = [windows for windows in by_video[str(row["vid"])] if windows and not _meet(windows, own)]
+        if own and others:
+            chosen = random.Random(f"{seed}/{number}").choice(others)
+            dealt.append(dict(row) | {"pred_relevant_windows": chosen})
+    return dealt
+
+
+def _meet(one: Sequence[Sequence[Any]], other: Sequence[Sequence[Any]]) -> bool:
+    return any(min(a[1], b[1]) > max(a[0], b[0]) for a in one for b in other)
 
 
 def _share(fraction: float) -> None:

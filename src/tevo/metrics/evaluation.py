@@ -119,7 +119,7 @@ def score_rows(predictions: Sequence[Mapping[str, Any]], annotations: Sequence[Q
         by_qid[str(row["qid"])] = row
     rows = [by_qid.get(question.id) for question in annotations]
     true = _padded([question.evidence for question in annotations])
-    pred = _padded([_windows(row) if row is not None else () for row in rows])
+    pred = _padded([windows_of(row) if row is not None else () for row in rows])
     figures = torch.stack([union_length(*true), set_iou(*pred, *true), set_iop(*pred, *true)], dim=1).tolist()
     return [_score(question, row, *three) for question, row, three in zip(annotations, rows, figures, strict=True)]
 
@@ -168,7 +168,7 @@ def shrunk_control(
 
 
 def _shrunk(row: Mapping[str, Any], factor: float) -> list[list[float]]:
-    return [[span.start_s, span.end_s] for span in shrink(_windows(row), factor)]
+    return [[span.start_s, span.end_s] for span in shrink(windows_of(row), factor)]
 
 
 def _score(question: Question, row: Mapping[str, Any] | None, length_s: float, iou: float, iop: float) -> QuestionScore:
@@ -188,7 +188,7 @@ def _score(question: Question, row: Mapping[str, Any] | None, length_s: float, i
     )
 
 
-def _windows(row: Mapping[str, Any]) -> tuple[Span, ...]:
+def windows_of(row: Mapping[str, Any]) -> tuple[Span, ...]:
     """Predicted spans; an inverted or infinite one points at nothing and is left out."""
     spans = []
     for window in row.get("pred_relevant_windows") or ():

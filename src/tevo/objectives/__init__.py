@@ -19,7 +19,12 @@ from tevo.objectives.credit import role_scores as role_scores
 from tevo.objectives.policy import NORMALISATIONS as NORMALISATIONS
 from tevo.objectives.policy import RATIOS as RATIOS
 from tevo.objectives.policy import PolicyLoss as PolicyLoss
+from tevo.objectives.policy import PolicyRule as PolicyRule
 from tevo.objectives.policy import grpo_loss as grpo_loss
+from tevo.objectives.registry import QuestionerFacts as QuestionerFacts
+from tevo.objectives.registry import SolverFacts as SolverFacts
+from tevo.objectives.registry import list_rewards as list_rewards
+from tevo.objectives.registry import load_rewards as load_rewards
 from tevo.objectives.rewards import QuestionerWeights as QuestionerWeights
 from tevo.objectives.rewards import SolverWeights as SolverWeights
 from tevo.objectives.rewards import alignment_reward as alignment_reward

@@ -1,5 +1,6 @@
 """Policy losses of the GRPO family over groups of completions (ALGORITHM 6)."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -24,6 +25,48 @@ class PolicyLoss(NamedTuple):
     ratio_mean: Float[Tensor, ""]  # mean rho over valid tokens; 1 when there is no old policy
     max_log_ratio: Float[Tensor, ""]  # largest |log pi - log pi_old| of a valid token: how far rollouts have aged
     num_tokens: Float[Tensor, ""]  # valid tokens
+
+
+@dataclass(frozen=True)  # no slots: jsonargparse reads a default with vars()
+class PolicyRule:
+    """The choices of :func:`grpo_loss`, for a config.
+
+    With one update a set of rollouts the policy that learns is the one that sampled: rho is 1, nothing is clipped, and
+    both ratios have one gradient. They part from the second update on.
+
+    Raises:
+        TevoError: when a choice is unknown, a clip lies outside its range, or there is no update.
+    """
+
+    normalisation: str = "dapo"  # dapo | grpo | dr_grpo: what the loss is a mean over
+    ratio: str = "token"  # token | sequence (GSPO): what rho compares
+    eps_low: float = 0.2  # lower clip of rho; GSPO's are of the order of 3e-4
+    eps_high: float = 0.28  # upper clip of rho
+    updates: int = 1  # optimizer steps on the same rollouts
+
+    def __post_init__(self) -> None:
+        _check_choice("normalisation", self.normalisation, NORMALISATIONS)
+        _check_choice("ratio", self.ratio, RATIOS)
+        if not (0 <= self.eps_low <= 1 and self.eps_high >= 0):
+            raise TevoError(f"rho is clipped to 1 - eps_low .. 1 + eps_high, got {self.eps_low} and {self.eps_high}")
+        if self.updates < 1:
+            raise TevoError(f"rollouts need at least one update, got updates={self.updates}")
+
+    def loss(
+        self,
+        log_probs: Float[Tensor, "prompt group token"],
+        old_log_probs: Float[Tensor, "prompt group token"] | None,
+        ref_log_probs: Float[Tensor, "prompt group token"] | None,
+        advantages: Float[Tensor, "prompt group token"],
+        mask: Bool[Tensor, "prompt group token"],
+        beta: float = 1e-2,
+        max_tokens: int | None = None,
+    ) -> PolicyLoss:
+        """:func:`grpo_loss` by this rule."""
+        return grpo_loss(
+            log_probs, old_log_probs, ref_log_probs, advantages, mask, self.eps_low, self.eps_high, beta,
+            self.normalisation, self.ratio, max_tokens,
+        )  # fmt: skip
 
 
 def grpo_loss(

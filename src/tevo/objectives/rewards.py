@@ -5,7 +5,8 @@ VZ Video-Zero 2605.14733, ZZ Zoom-Zero 2512.14273, EV EvoVid 2605.21931, EG EvoG
 majority (an encoder's score = mean over views of ``p(y_hat)``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,6 +26,7 @@ class SolverWeights:
     alpha: float = 0.3  # alignment (EV)
     zeta: float = 0.3  # zoom; assumed
     fmt: float = 0.1  # format (EV)
+    extra: dict[str, float] = field(default_factory=dict)  # rewards of one's own: name (tevo list) or module:function
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class QuestionerWeights:
     order: float = 1.0  # on top of the 0.1 inside the term
     evidence: float = 1.0
     band: bool = True  # assumed: pay the bonuses only inside the agreement band; False = k is always 1
+    extra: dict[str, float] = field(default_factory=dict)  # rewards of one's own: name (tevo list) or module:function
 
 
 # --- Solver -----------------------------------------------------------------------------------------------
@@ -104,15 +107,27 @@ def solver_reward(
     r_fmt: Float[Tensor, "prompt group"],
     weights: SolverWeights,
     is_when: Bool[Tensor, "prompt"] | None = None,
+    extra: Mapping[str, Tensor] | None = None,
 ) -> Float[Tensor, "prompt group"]:
-    """``r_S = r_ans (1 + alpha r_iou + zeta r_zoom) + w_fmt r_fmt`` (VZ: the span terms are gated by the answer).
+    """``r_S = r_ans (1 + alpha r_iou + zeta r_zoom [+ sum_k w_k r_k]) + w_fmt r_fmt`` (VZ: gated by the answer).
 
-    A *when* question's r_ans already is its span's reward, so there r_iou and r_zoom count 0.
+    A *when* question's r_ans already is its span's reward, so there r_iou and r_zoom count 0. ``extra`` are rewards
+    ``r_k`` of one's own, by the names they have in the weights.
     """
     bonus = weights.alpha * r_iou + weights.zeta * r_zoom
     if is_when is not None:
         bonus = torch.where(is_when[:, None], 0.0, bonus)
-    return r_ans * (1 + bonus) + weights.fmt * r_fmt
+    return r_ans * (1 + bonus + extra_bonus(extra, weights.extra, r_ans)) + weights.fmt * r_fmt
+
+
+def extra_bonus(
+    extra: Mapping[str, Tensor] | None, weights: Mapping[str, float], like: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch"]:
+    """``sum_k w_k r_k`` over the rewards of one's own; zeros of the shape of ``like`` where there are none."""
+    total = torch.zeros_like(like)
+    for name, values in (extra or {}).items():
+        total = total + weights[name] * values
+    return total
 
 
 # --- Questioner -------------------------------------------------------------------------------------------
@@ -227,15 +242,18 @@ def questioner_reward(
     evidence: Float[Tensor, "*batch"],
     in_band: Bool[Tensor, "*batch"],
     weights: QuestionerWeights,
+    extra: Mapping[str, Tensor] | None = None,
 ) -> Float[Tensor, "*batch"]:
     """``r_Q = gate (max(0, learnability - repetition) + k (dependency + order + evidence))``, each term weighted.
 
     ``gate`` = the question parsed. ``k`` = ``in_band`` (assumed): dependency and evidence grow with c, so
-    without it the sum is greatest at c = 1, a question that the pool then drops.
+    without it the sum is greatest at c = 1, a question that the pool then drops. ``extra`` are rewards of one's own,
+    added beside the evidence, by the names they have in the weights.
     """
     shown = in_band if weights.band else torch.ones_like(in_band)
     base = (weights.learnability * learnability - weights.repetition * repetition).clamp(min=0)
     bonus = weights.dependency * dependency + weights.order * order + weights.evidence * evidence
+    bonus = bonus + extra_bonus(extra, weights.extra, base)
     return torch.where(gate, base + torch.where(shown, bonus, 0.0), 0.0)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tevo.errors import TevoError
 from tevo.heads.policy import Prediction
 from tevo.prompts.grammar import parse
 from tevo.prompts.phrases import COUNTS, DURATIONS
@@ -14,6 +15,24 @@ def usual_options(question: Question, phrases: Sequence[str]) -> tuple[str, ...]
     ask = parse(question.text)
     fixed = {"when": (), "count": COUNTS, "duration": DURATIONS, "open": tuple(phrases)}
     return fixed.get(ask.kind, tuple(phrase for phrase in phrases if phrase != ask.phrase))
+
+
+def check_usable(question: Question) -> None:
+    """Refuse a question that cannot be put.
+
+    Raises:
+        TevoError: when it says nothing, or its options are no choice.
+    """
+    options, where = question.options, f"the question {question.text!r} about {question.video}"
+    if not question.text.strip():
+        raise TevoError(f"{where} is empty: write what you want to know")
+    if len(options) == 1:
+        raise TevoError(f"{where} has one option, {options[0]!r}: give two or more to choose from, or none")
+    if not all(option.strip() for option in options):
+        raise TevoError(f"{where} has an empty option among {list(options)}: write each out, or leave it away")
+    if len(set(options)) < len(options):
+        twice = next(option for option in options if options.count(option) > 1)
+        raise TevoError(f"{where} has the option {twice!r} more than once: give each once")
 
 
 def window_outside(question: Question, video: Span) -> str:

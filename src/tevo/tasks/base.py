@@ -15,6 +15,7 @@ from tevo.backbones.registry import build_backbone
 from tevo.data.datamodule import VideoQuestions
 from tevo.data.datasets import QuestionBatch
 from tevo.errors import TevoError
+from tevo.objectives.registry import QuestionerFacts, SolverFacts, load_rewards
 from tevo.structures import Question, Span
 from tevo.tasks.asking import prediction_row, usual_options, window_outside
 from tevo.tasks.matching import as_encoder, describe_backbone, differences
@@ -37,7 +38,7 @@ class Roles(pl.LightningModule):
         seed: of the first weights and of every draw.
 
     Raises:
-        TevoError: when the backbone has no text in its space.
+        TevoError: when the backbone has no text in its space, or a reward cannot be found.
     """
 
     def __init__(self, backbone: Backbone | str, questioner: QuestionerConfig, solver: SolverConfig, seed: int) -> None:
@@ -47,8 +48,10 @@ class Roles(pl.LightningModule):
         self.encoder_facts = describe_backbone(built)
         torch.manual_seed(seed)  # the heads' first weights are a function of the seed, whoever builds them
         joint = self.encoder_facts["joint"]
-        self.questioner = Questioner(joint, self.encoder, questioner, seed)
-        self.solver = Solver(built.spec.dim, joint, self.encoder, solver)
+        asked_for = load_rewards(questioner.rewards.extra, QuestionerFacts)
+        self.questioner = Questioner(joint, self.encoder, questioner, seed, asked_for)
+        paid_for = load_rewards(solver.rewards.extra, SolverFacts)
+        self.solver = Solver(built.spec.dim, joint, self.encoder, solver, paid_for)
         self.seed, self.records = seed, RunRecords()
         self.alignment: dict[str, Tensor] = {}  # what phase 0 wrote in the backbone's state dict
         self._collected: list[dict[str, Any]] = []  # answers of an evaluation or prediction

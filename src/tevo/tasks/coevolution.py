@@ -1,7 +1,7 @@
 """The co-evolution: one fit is all rounds. It holds the schedule and hands plain data from one role to the other."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -30,10 +30,10 @@ from tevo.tasks.folders import Release, save_questioner, save_solver
 from tevo.tasks.judge import Examination, Judge
 from tevo.tasks.pooling import WITNESSES, SignalTally, balance_answers, examine_questions, judge_pool, pool_signals
 from tevo.tasks.progress import RunBar, is_default_bar
-from tevo.tasks.questioner import QuestionerConfig
+from tevo.tasks.questioner import Asking, Questioner, QuestionerConfig
 from tevo.tasks.records import measured, write_rows
 from tevo.tasks.schedule import Phase, Schedule, decayed
-from tevo.tasks.solver import SolverConfig, Targets
+from tevo.tasks.solver import Experience, Solver, SolverConfig, Targets
 
 
 class CoEvolution(Roles):
@@ -89,6 +89,7 @@ class CoEvolution(Roles):
         self.clock = Stopwatch()
         self._val_limit: float | int = 1.0  # the Trainer's own
         self._place = ""  # epoch and batch under way
+        self._gathered: Asking | Experience | None = None  # rollouts that a step was taken on already
 
     # --- what the phases need of each other ---
 
@@ -110,6 +111,12 @@ class CoEvolution(Roles):
         if stage != "fit":
             return
         trainer, num_epochs = self.trainer, self.schedule.num_epochs
+        updates = max(self.questioner.config.policy.updates, self.solver.config.policy.updates)
+        if updates > 1 and trainer.accumulate_grad_batches > 1:
+            raise TevoError(
+                f"policy.updates is {updates} and trainer.accumulate_grad_batches {trainer.accumulate_grad_batches}: "
+                "several steps on the same rollouts need the whole batch at once; set one of the two to 1"
+            )
         limit = trainer.max_epochs
         trainer.fit_loop.max_epochs = num_epochs if limit is None or limit < 0 else min(limit, num_epochs)
         self._val_limit, trainer.limit_val_batches = (
@@ -216,7 +223,7 @@ class CoEvolution(Roles):
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Every batch draws from its own place in the run, and takes its phase's learning rate."""
-        self._place = f"{self.current_epoch}/{batch_idx}"
+        self._place, self._gathered = f"{self.current_epoch}/{batch_idx}", None
         torch.manual_seed(random.Random(f"{self.seed}/step/{self._place}").randrange(2**62))
         phase = self.phase
         batches = max(1, int(self.trainer.num_training_batches))
@@ -237,15 +244,36 @@ class CoEvolution(Roles):
         generator = self.generator("step", self._place)
         tag = f"{phase.round}-{phase.epoch}-{batch_idx}"
         if isinstance(batch, VideoBatch):
-            kinds = self.data.curriculum.allowed_kinds(phase.round)
             with self.clock.stage("sample"):
-                loss, figures = self.questioner.loss(batch, kinds, self._examine, generator, tag)
+                loss, figures = self._questioner_step(batch, phase, generator, tag)
         else:
             with self.clock.stage("update"):
                 loss, figures = self._solver_step(batch, phase, generator)
         self.log_dict({f"{phase.name}/{name}": value for name, value in figures.items()}, batch_size=1)
         self.log("loss", loss.detach(), prog_bar=True, batch_size=1)
         return loss
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Any,  # noqa: ANN401 - Lightning's own annotation leaves out its wrapper
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """As many steps on a batch's rollouts as the role's policy rule says; Lightning counts them as one."""
+        phase = self.phase
+        role: Questioner | Solver = self.questioner if phase.name == "questioner" else self.solver
+        for _ in range(role.config.policy.updates if phase.objective == "grpo" else 1):
+            optimizer.step(closure=optimizer_closure)
+
+    def _questioner_step(
+        self, videos: VideoBatch, phase: Phase, generator: torch.Generator, tag: str
+    ) -> tuple[Tensor, dict[str, float]]:
+        if isinstance(self._gathered, Asking):
+            return self.questioner.update(self._gathered, fresh=False)
+        kinds = self.data.curriculum.allowed_kinds(phase.round)
+        self._gathered = self.questioner.gather(videos, kinds, self._examine, generator, tag)
+        return self.questioner.update(self._gathered)
 
     def _solver_step(
         self, batch: PooledBatch, phase: Phase, generator: torch.Generator
@@ -257,7 +285,10 @@ class CoEvolution(Roles):
         targets = Targets.of(questions, self.device)
         if phase.objective == "pseudo_label":
             return self.solver.pseudo_label_loss(batch.videos, queries, targets, generator)
-        loss, figures = self.solver.policy_loss(batch.videos, queries, targets, self.solver.reference, generator)
+        if isinstance(self._gathered, Experience):
+            return self.solver.update(self._gathered, fresh=False)
+        self._gathered = self.solver.gather(batch.videos, queries, targets, self.solver.reference, generator)
+        loss, figures = self.solver.update(self._gathered)
         for verdict in batch.verdicts:
             self.data.curriculum.observe(verdict.question.level, verdict.agreement, figures["reward/answer"])
         return loss, figures

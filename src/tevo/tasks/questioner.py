@@ -1,7 +1,7 @@
 """The Questioner: sees where something happens, asks what needs seeing, and learns which questions teach."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import lightning.pytorch as pl
@@ -14,7 +14,8 @@ from tevo.data.datasets import VideoBatch
 from tevo.heads.asker import ASKABLE, Asker, Choices, CueWeights, Segments, look
 from tevo.heads.proposals import propose_events, random_events, windows_around
 from tevo.heads.queries import pad_spans
-from tevo.objectives.policy import grpo_loss
+from tevo.objectives.policy import PolicyRule
+from tevo.objectives.registry import QuestionerFacts, Reward, extra_terms
 from tevo.objectives.rewards import (
     QuestionerWeights,
     evidence_quality,
@@ -61,6 +62,7 @@ class QuestionerConfig:
     lr: float = 1e-3  # learning rate
     cues: CueWeights = field(default_factory=CueWeights)
     rewards: QuestionerWeights = field(default_factory=QuestionerWeights)
+    policy: PolicyRule = field(default_factory=PolicyRule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,19 @@ class Asked:
         return [q for q, _ in pairs], torch.tensor([row for _, row in pairs], dtype=torch.long)
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Questions of a batch with all that an update on them needs; nothing of it has a gradient."""
+
+    kinds: tuple[str, ...]
+    segments: Segments
+    choices: Choices
+    reference: Float[Tensor, "batch group 4"]  # log-probabilities under the zero-shot Questioner
+    advantage: Float[Tensor, "batch group 4"]
+    live: Bool[Tensor, "batch group 4"]  # choices that were made, of videos that have events
+    figures: dict[str, float]  # to log
+
+
 class Questioner(pl.LightningModule):
     """Asks about events it finds in the tokens; learns by GRPO from what a frozen Solver makes of its questions.
 
@@ -89,11 +104,19 @@ class Questioner(pl.LightningModule):
         encoder: embeds the phrase bank and projects tokens.
         config: see :class:`QuestionerConfig`.
         seed: of the options' order.
+        extra_rewards: the functions that ``config.rewards.extra`` names; needed for learning alone.
     """
 
-    def __init__(self, joint: int, encoder: TextEncoder, config: QuestionerConfig, seed: int = 0) -> None:
+    def __init__(
+        self,
+        joint: int,
+        encoder: TextEncoder,
+        config: QuestionerConfig,
+        seed: int = 0,
+        extra_rewards: Mapping[str, Reward] | None = None,
+    ) -> None:
         super().__init__()
-        self.config, self.seed = config, seed
+        self.config, self.seed, self.extra_rewards = config, seed, dict(extra_rewards or {})
         self.asker = Asker(joint, cue_weights=config.cues)
         self.reference = Asker(joint, cue_weights=config.cues).requires_grad_(
             False
@@ -241,6 +264,12 @@ class Questioner(pl.LightningModule):
             "evidence": quality,
             "in_band": in_band(seen.consensus.agreement, self.config.agreement_low, self.config.agreement_high).float(),
         }
+        facts = QuestionerFacts(
+            questions, spans.to(duration), mask.to(duration.device), start, start + duration, seen.consensus.agreement,
+            seen.with_video, seen.without_video, seen.shuffled, seen.masked, seen.key, seen.random,
+        )  # fmt: skip
+        weights = self.config.rewards
+        flat |= extra_terms(weights.extra, self.extra_rewards, facts, (len(questions),))
         terms = {
             name: torch.zeros(shape, device=self.device).masked_scatter(gate, values) for name, values in flat.items()
         }
@@ -249,31 +278,50 @@ class Questioner(pl.LightningModule):
         terms["repetition"] = repetition(same)
         total = questioner_reward(
             gate, terms["learnability"], terms["repetition"], terms["dependency"], terms["order"], terms["evidence"],
-            terms["in_band"] > 0.5, self.config.rewards,
+            terms["in_band"] > 0.5, weights, {name: terms[name] for name in weights.extra},
         )  # fmt: skip
         return total, {"format": gate.float(), **terms}
 
     def loss(
         self, videos: VideoBatch, kinds: tuple[str, ...], examine: Examine, generator: torch.Generator, tag: str
     ) -> tuple[Tensor, dict[str, float]]:
-        """One GRPO step on a batch of videos: ask, be examined, learn. Returns the loss and figures to log."""
+        """One GRPO step on questions of its own: :meth:`gather`, then :meth:`update`. Loss and figures to log."""
+        return self.update(self.gather(videos, kinds, examine, generator, tag))
+
+    @torch.no_grad()
+    def gather(
+        self, videos: VideoBatch, kinds: tuple[str, ...], examine: Examine, generator: torch.Generator, tag: str
+    ) -> Asking:
+        """Ask G questions a video, have them examined, and see how much each is worth beside the others."""
         segments = self.segments(videos)
-        with torch.no_grad():
-            asked = self.ask(videos, segments, kinds, self.config.group, generator, tag)
-            total, terms = self.reward(asked, segments, videos, examine)
-            reference = self.reference.choose(segments, self.bank, kinds, self.config.group, given=asked.choices)
-        again = self.asker.choose(segments, self.bank, kinds, self.config.group, given=asked.choices)
-        advantage = group_normalise(total, dim=1)[..., None].expand_as(again.log_probs)
-        live = segments.mask.any(-1)[:, None, None] & again.actions
-        result = grpo_loss(again.log_probs, None, reference.log_probs, advantage, live)
-        figures = {f"reward/{name}": float(value.mean()) for name, value in terms.items()}
-        flat = total.std(1) < 1e-6
-        mismatch = (again.log_probs - asked.choices.log_probs)[live].abs()
-        figures |= {
+        asked = self.ask(videos, segments, kinds, self.config.group, generator, tag)
+        total, terms = self.reward(asked, segments, videos, examine)
+        choices = asked.choices
+        reference = self.reference.choose(segments, self.bank, kinds, self.config.group, given=choices)
+        figures = {f"reward/{name}": float(value.mean()) for name, value in terms.items()} | {
             "reward": float(total.mean()),
-            "zero_variance": float(flat.float().mean()),
-            "mismatch": float(mismatch.detach().max()) if mismatch.numel() else 0.0,
+            "zero_variance": float((total.std(1) < 1e-6).float().mean()),
         }
+        advantage = group_normalise(total, dim=1)[..., None].expand_as(choices.log_probs)
+        live = segments.mask.any(-1)[:, None, None] & choices.actions
+        return Asking(kinds, segments, choices, reference.log_probs, advantage, live, figures)
+
+    def update(self, asking: Asking, fresh: bool = True) -> tuple[Tensor, dict[str, float]]:
+        """The policy loss on questions, and figures to log.
+
+        Args:
+            asking: of :meth:`gather`.
+            fresh: the asker is still the one that asked; False once it has taken a step on these questions.
+        """
+        old, group = asking.choices.log_probs, asking.choices.kind.shape[1]
+        again = self.asker.choose(asking.segments, self.bank, asking.kinds, group, given=asking.choices)
+        result = self.config.policy.loss(
+            again.log_probs, None if fresh else old, asking.reference, asking.advantage, asking.live
+        )
+        figures = asking.figures | {"clip_fraction": float(result.clip_fraction)}
+        if fresh:
+            mismatch = (again.log_probs.detach() - old)[asking.live].abs()
+            figures["mismatch"] = float(mismatch.max()) if mismatch.numel() else 0.0
         return result.loss, figures
 
 

@@ -1,7 +1,7 @@
 """The Solver: answers and points at the evidence; learns from the pool, never from a label."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import lightning.pytorch as pl
@@ -13,13 +13,15 @@ from torch.nn import functional as F
 from tevo.backbones.base import TextEncoder
 from tevo.backbones.tuning import TowerConfig, TunedTower
 from tevo.data.datasets import VideoBatch
+from tevo.errors import TevoError
 from tevo.heads.evidence import HeadConfig, VideoState
-from tevo.heads.policy import GroundedPolicy, Prediction
-from tevo.heads.queries import Queries, encode_queries, pad_spans
+from tevo.heads.policy import GroundedPolicy, Prediction, Sampled
+from tevo.heads.queries import LONGEST_COMPLETION, Queries, encode_queries, pad_spans
 from tevo.heads.spans import NEVER, SpanLogits, log_mass, pair_logits
-from tevo.objectives.credit import advantages, outcome_gate
+from tevo.objectives.credit import CREDIT, advantages, outcome_gate
 from tevo.objectives.grounding import answer_loss, saliency_loss, span_likelihood_loss
-from tevo.objectives.policy import grpo_loss
+from tevo.objectives.policy import PolicyRule
+from tevo.objectives.registry import Reward, SolverFacts, extra_terms
 from tevo.objectives.rewards import (
     SolverWeights,
     alignment_reward,
@@ -51,6 +53,11 @@ class SolverConfig:
     tower: TowerConfig = field(default_factory=TowerConfig)  # the video tower, where it learns too
     head: HeadConfig = field(default_factory=HeadConfig)
     rewards: SolverWeights = field(default_factory=SolverWeights)
+    policy: PolicyRule = field(default_factory=PolicyRule)
+
+    def __post_init__(self) -> None:
+        if self.credit not in CREDIT:
+            raise TevoError(f"unknown credit {self.credit!r}: choose one of {', '.join(CREDIT)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,20 @@ class Targets:
         return Targets(torch.tensor(answer, device=device), spans.to(device), mask.to(device))
 
 
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """Rollouts of a batch with all that an update on them needs; nothing of it has a gradient."""
+
+    videos: VideoBatch
+    tokens: VideoTokens  # the view of them that the rollouts were sampled from
+    queries: Queries
+    sampled: Sampled
+    reference: Float[Tensor, "question group token"]  # log-probabilities under the zero-shot Solver
+    credit: Float[Tensor, "question group token"]
+    mask: Bool[Tensor, "question group token"]  # tokens of groups that the outcome gate lets through
+    figures: dict[str, float]  # to log
+
+
 class Solver(pl.LightningModule):
     """Answers questions about videos from frozen tokens.
 
@@ -77,11 +98,19 @@ class Solver(pl.LightningModule):
         joint: width of the space shared with text.
         encoder: embeds questions and projects tokens.
         config: see :class:`SolverConfig`.
+        extra_rewards: the functions that ``config.rewards.extra`` names; needed for GRPO alone.
     """
 
-    def __init__(self, dim: int, joint: int, encoder: TextEncoder, config: SolverConfig) -> None:
+    def __init__(
+        self,
+        dim: int,
+        joint: int,
+        encoder: TextEncoder,
+        config: SolverConfig,
+        extra_rewards: Mapping[str, Reward] | None = None,
+    ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.extra_rewards = config, dict(extra_rewards or {})
         self.policy = GroundedPolicy(dim, joint, config.head)
         self.reference = copy.deepcopy(self.policy).requires_grad_(False)  # round 0: the zero-shot backbone
         self._encoder = (encoder,)  # in a tuple: it is frozen and owned by the co-evolution, not a submodule here
@@ -172,7 +201,14 @@ class Solver(pl.LightningModule):
     def policy_loss(
         self, videos: VideoBatch, queries: Queries, targets: Targets, judge: GroundedPolicy, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """One GRPO step (ALGORITHM 5 and 6): G rollouts a question, rewards, credit per token, clipped loss.
+        """One GRPO step on rollouts of its own: :meth:`gather`, then :meth:`update`. Loss and figures to log."""
+        return self.update(self.gather(videos, queries, targets, judge, generator))
+
+    @torch.no_grad()
+    def gather(
+        self, videos: VideoBatch, queries: Queries, targets: Targets, judge: GroundedPolicy, generator: torch.Generator
+    ) -> Experience:
+        """G rollouts a question, their rewards, and the credit of each token (ALGORITHM 5 and 6).
 
         Args:
             videos: the batch.
@@ -183,50 +219,68 @@ class Solver(pl.LightningModule):
         """
         tokens = jitter(self._own(videos), self.config.view_jitter, generator)
         frozen = replace(tokens, values=videos.tokens.values)  # what round 0 sees in the same view
-        with torch.no_grad():
-            self.policy.eval()  # the rollout and the update see the same network: dropout off in both
-            self.reference.eval()
-            state = self.watch(tokens)
-            sampled = self.policy.rollout(state, queries, self.config.group, generator)
-            terms = self.rewards(videos, queries, targets, sampled.rollouts, judge)
-            reference = self.reference.log_probs(self.watch(frozen, self.reference), queries, sampled)
-        again = self.policy.log_probs(self.watch(tokens), queries, sampled)
-        self.policy.train()
-        gate = outcome_gate(terms["answer"], terms["iou"], queries.is_when)
+        weights, was_training = self.config.rewards, self.policy.training
+        self.policy.eval()  # the rollout and the update see the same network: dropout off in both
+        self.reference.eval()
+        sampled = self.policy.rollout(self.watch(tokens), queries, self.config.group, generator)
+        self.policy.train(was_training)
+        terms = self.rewards(videos, queries, targets, sampled.rollouts, judge)
+        reference = self.reference.log_probs(self.watch(frozen, self.reference), queries, sampled)
+        extra = {name: terms[name] for name in weights.extra}
+        own = (terms["answer"], terms["iou"], terms["zoom"], terms["format"])
+        gate = outcome_gate(terms["answer"], terms["iou"], queries.is_when, extra)
         kept = gate if self.config.outcome_gate else torch.ones_like(gate)
-        credit = advantages(
-            self.config.credit, terms["answer"], terms["iou"], terms["zoom"], terms["format"], self.config.rewards,
-            again.roles, again.mask, queries.is_when,
-        )  # fmt: skip
-        mask = again.mask & kept[:, None, None]
-        result = grpo_loss(again.log_probs, None, reference.log_probs, credit, mask, beta=self.config.kl)
-        total = solver_reward(
-            terms["answer"], terms["iou"], terms["zoom"], terms["format"], self.config.rewards, queries.is_when
-        )
-        mismatch = (again.log_probs - sampled.rollouts.log_probs)[again.mask].abs()
-        figures = {f"reward/{name}": float(value.mean()) for name, value in terms.items()}
-        return result.loss, figures | {
-            "reward": float(total.mean()),
-            "kl": float(result.kl),
+        roles, mask = sampled.rollouts.roles, sampled.rollouts.mask
+        credit = advantages(self.config.credit, *own, weights, roles, mask, queries.is_when, extra)
+        figures = {f"reward/{name}": float(value.mean()) for name, value in terms.items()} | {
+            "reward": float(solver_reward(*own, weights, queries.is_when, extra).mean()),
             "dead_groups": float((~gate).float().mean()),
-            "mismatch": float(mismatch.detach().max()) if mismatch.numel() else 0.0,
         }
+        live = mask & kept[:, None, None]
+        return Experience(videos, tokens, queries, sampled, reference.log_probs, credit, live, figures)
+
+    def update(self, experience: Experience, fresh: bool = True) -> tuple[Tensor, dict[str, float]]:
+        """The policy loss on rollouts, and figures to log.
+
+        Args:
+            experience: of :meth:`gather`.
+            fresh: the policy is still the one that sampled; False once it has taken a step on these rollouts.
+        """
+        was_training, rollouts = self.policy.training, experience.sampled.rollouts
+        self.policy.eval()
+        tokens = replace(experience.tokens, values=self._own(experience.videos).values)  # a tower that learns does here
+        again = self.policy.log_probs(self.watch(tokens), experience.queries, experience.sampled)
+        self.policy.train(was_training)
+        result = self.config.policy.loss(
+            again.log_probs, None if fresh else rollouts.log_probs, experience.reference, experience.credit,
+            experience.mask, self.config.kl, LONGEST_COMPLETION,
+        )  # fmt: skip
+        figures = experience.figures | {"kl": float(result.kl), "clip_fraction": float(result.clip_fraction)}
+        if fresh:
+            mismatch = (again.log_probs.detach() - rollouts.log_probs)[again.mask].abs()
+            figures["mismatch"] = float(mismatch.max()) if mismatch.numel() else 0.0
+        return result.loss, figures
 
     def rewards(
         self, videos: VideoBatch, queries: Queries, targets: Targets, rollouts: Rollouts, judge: GroundedPolicy
     ) -> dict[str, Float[Tensor, "question group"]]:
-        """Every reward term of every rollout, each by itself."""
-        duration = (videos.end_s - videos.start_s)[queries.rows]
+        """Every reward term of every rollout, each by itself; those of one's own by their names in the config."""
+        start, end = videos.start_s[queries.rows], videos.end_s[queries.rows]
         pair = (rollouts.spans, rollouts.span_mask, targets.spans, targets.span_mask)
         timed = when_reward(*pair)
         answered = answer_reward(rollouts.answers, targets.answer)
         right = torch.where(queries.is_when[:, None], timed, answered)
-        iou = alignment_reward(*pair, duration, self.config.boundary_penalty)
+        iou = alignment_reward(*pair, end - start, self.config.boundary_penalty)
         zoomed = torch.zeros_like(iou)
         if self.config.rewards.zeta > 0:
             answers = self._zoom(videos, queries, rollouts, judge)
             zoomed = zoom_reward(answers, targets.answer, rollouts.span_mask.any(-1))
-        return {"answer": right, "iou": iou, "zoom": zoomed, "format": torch.ones_like(iou)}
+        facts = SolverFacts(
+            rollouts.answers, rollouts.spans, rollouts.span_mask, targets.answer, targets.spans, targets.span_mask,
+            queries.is_when, start, end,
+        )  # fmt: skip
+        extra = extra_terms(self.config.rewards.extra, self.extra_rewards, facts, tuple(iou.shape))
+        return {"answer": right, "iou": iou, "zoom": zoomed, "format": torch.ones_like(iou), **extra}
 
     def _zoom(
         self, videos: VideoBatch, queries: Queries, rollouts: Rollouts, judge: GroundedPolicy

@@ -61,9 +61,10 @@ def world(out: Path, size: Literal["tiny", "small", "full"] = "small", seed: int
 
 
 def list_() -> None:
-    """Print the backbones, the benchmarks and the shipped configs, and where each comes from."""
+    """Print backbones, benchmarks, rewards that packages brought, and shipped configs, and where each comes from."""
     from tevo.backbones.registry import list_backbones
     from tevo.data.readers.registry import list_benchmarks
+    from tevo.objectives.registry import list_rewards
 
     print("backbones (--model.backbone NAME, or a class_path of yours):")
     for name, origin in sorted(list_backbones().items()):
@@ -71,6 +72,10 @@ def list_() -> None:
     print("benchmarks (tevo.read_benchmark(NAME, path)):")
     for name, origin in list_benchmarks().items():
         print(f"  {name:<22}{origin}")
+    brought = list_rewards()
+    print("rewards (in the config, solver.rewards.extra or questioner.rewards.extra: {NAME: weight}):")
+    for name, origin in brought.items() or [("none", "installed; a function of yours is named module:function")]:
+        print(f"  {name:<20}{origin}")
     print("configs (--config conf/NAME):")
     for name, path in shipped_configs().items():
         print(f"  {name:<20}{path}")
@@ -124,11 +129,56 @@ def score(
     run_score(benchmark, predictions, annotations, protocol, out, fractions, confidence)
 
 
+def doctor(backbone: str | None = None, cache_dir: Path | None = None) -> None:
+    """Try what tevo needs of this machine. Ends with status 1 when something does not work that it cannot do without.
+
+    Args:
+        backbone: a registered name to build and check besides the shipped tiny ones; its weights may be fetched.
+        cache_dir: as --data.cache_dir.
+    """
+    from tevo.verbs.doctor import examine, render
+
+    found = examine(backbone, cache_dir)
+    print(render(found))
+    if any(finding.state == "NO" for findings in found.values() for finding in findings):
+        raise SystemExit(1)
+
+
+def evidence(
+    predictions: Path,
+    model: Path,
+    videos: Path | None = None,
+    windows: int | None = None,
+    out: Path | None = None,
+    cache_dir: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Measure the evidence of a predictions file without labels: is it necessary, sufficient, stable, well-formed?
+
+    Each figure is a difference to random places of the same length, and stands beside that of the same spans dealt out
+    to other questions about the same video, which should be about 0.
+
+    Args:
+        predictions: predictions.jsonl of any model, in Moment-DETR's columns.
+        model: hf/round-N/solver of a run: the judge. The predictions need not be its own.
+        videos: folder that the videos' names are relative to; that of the predictions when not given.
+        windows: how many of a row's windows are its evidence, in their order; all when not given. 1 for ranked guesses.
+        out: JSON lines to write, one a prediction, with its own figures.
+        cache_dir: as --data.cache_dir of the run, so that no video is looked at twice.
+        seed: of the random places.
+    """
+    from tevo.verbs.evidence import measure
+
+    print(measure(predictions, model, videos or predictions.parent, windows, out, cache_dir, seed))
+
+
 _FUNCTIONS: dict[str, Callable[..., None]] = {
     "index": index,
     "world": world,
     "list": list_,
     "init": init,
+    "doctor": doctor,
+    "evidence": evidence,
     "report": report,
     "score": score,
 }

@@ -14,8 +14,10 @@ TRAINER_VERBS = {
 SMALL_VERBS = {
     "index": "probe every video under a folder once and list the bad ones with their reasons",
     "world": "render the procedural world: real mp4 files with known events",
-    "list": "backbones, benchmarks and shipped configs, and where each comes from",
+    "list": "backbones, benchmarks, rewards and shipped configs, and where each comes from",
     "init": "copy the shipped configs into a folder, to edit",
+    "doctor": "versions, devices, readers, caches, backbones: what works on this machine, and why not",
+    "evidence": "how good the evidence of a predictions file is, asked of a model, without labels",
     "report": "write report.html of a finished or running run, and print its table",
     "score": "score a file of predictions on a benchmark, under the rules of any published scorer",
 }

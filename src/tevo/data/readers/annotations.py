@@ -7,6 +7,7 @@ One JSON object a line. ``qid``, ``vid``, ``duration`` (seconds), ``query`` and 
 
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -63,7 +64,7 @@ def read_annotations(
     questions: list[Question] = []
     durations: dict[str, float] = {}
     missing: dict[str, int] = {}  # path -> line
-    for number, row in _rows(file):
+    for number, row in json_rows(file):
         question = _question(row, f"{file}, line {number}")
         if question.id in lines:
             raise TevoError(
@@ -71,7 +72,7 @@ def read_annotations(
                 "give every question an id of its own"
             )
         lines[question.id] = number
-        video = _find(folder, question.video)
+        video = _existing(folder, question.video)
         if video is None:
             missing.setdefault(str(folder / question.video), number)
             continue
@@ -84,7 +85,12 @@ def read_annotations(
     return Annotations(file, tuple(questions), durations, tuple(missing))
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and object of every line that holds one.
+
+    Raises:
+        TevoError: for a file that is not text, or a line that is no JSON object.
+    """
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")  # a JSON text may hold other line ends
     except (OSError, UnicodeDecodeError) as error:
@@ -168,7 +174,17 @@ def _seconds(value: object, what: str) -> float:
     return float(value)
 
 
-def _find(folder: Path, vid: str) -> Path | None:
+def find_video(folder: Path, vid: str) -> str:
+    """The path of a video inside a folder, where it may be named without its suffix; of nothing where it is not there.
+
+    Args:
+        folder: that names are relative to.
+        vid: as a file of questions or predictions names it.
+    """
+    return os.path.abspath(_existing(folder, vid) or folder / vid)
+
+
+def _existing(folder: Path, vid: str) -> Path | None:
     names: Iterable[str] = (vid,) if vid.lower().endswith(SUFFIXES) else (vid, *(vid + suffix for suffix in SUFFIXES))
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
