@@ -228,9 +228,10 @@ class QwenVL(Backbone, LanguageModel):
     def log_probs(self, prompts: Sequence[Prompt], completions: Completions, temperature: float = 1.0) -> TokenScores:
         """See :meth:`LanguageModel.log_probs`: prompts once, completions beside them in one packed row."""
         prefixes = [self.chat.lay_out(prompt) for prompt in prompts]
-        return self._score(prefixes, completions, temperature)
+        return self.score(prefixes, completions, temperature)
 
-    def _score(self, prefixes: Sequence[Prefix], completions: Completions, temperature: float) -> TokenScores:
+    def score(self, prefixes: Sequence[Prefix], completions: Completions, temperature: float) -> TokenScores:
+        """As :meth:`log_probs`, for prompts that are laid out already: several may share what they begin with."""
         shape = completions.mask.shape
         cost = [len(p.ids) + int(row.sum()) for p, row in zip(prefixes, completions.mask, strict=True)]
         log_probs = torch.zeros(shape, device=self.device)
@@ -256,7 +257,7 @@ class QwenVL(Backbone, LanguageModel):
         ]
         given = self.encode_reply(replies)
         prefixes = [self.chat.lay_out(Prompt(prompt.text, prompt.video)) for prompt in prompts]
-        scores = self._score(prefixes, given, 1.0).log_probs.sum(-1)
+        scores = self.score(prefixes, given, 1.0).log_probs.sum(-1)
         return scores.masked_fill(~given.mask.any(-1), -torch.inf)
 
     def encode_reply(self, texts: Sequence[Sequence[str]]) -> Completions:
