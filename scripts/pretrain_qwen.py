@@ -1,6 +1,6 @@
 """Trains the shipped tiny Qwen-VL weights on the captioned clips of the procedural world, single and joined.
 
-The stand-in for web pretraining: it reads ``clips/`` and ``clips/captions.jsonl`` alone (never an untrimmed video, never
+The stand-in for web pretraining: it reads ``clips/`` and ``clips/captions.jsonl`` alone (no untrimmed video, never
 a span) and writes ``src/tevo/weights/{qwen2_5_vl_tiny,qwen3_vl_tiny}.safetensors``.
 
     tevo world runs/world --size full --seed 0
