@@ -10,11 +10,11 @@ Given the joint ``o`` and ``lse``, a flash kernel's backward pass over either pa
 part (the probabilities it recomputes are those of the whole), so neither keys nor scores are ever copied G times.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -39,16 +39,6 @@ class GroupLayout:
     kept: dict[int, tuple[Tensor, Tensor]] | None = None  # by layer, keys and values of the row; filled when given
 
 
-@dataclass(frozen=True, slots=True)
-class DecodeState:
-    """What the next token of each completion attends to: its prompt's keys (shared) and its own so far."""
-
-    prefix: list[tuple[Tensor, Tensor]]  # a layer: keys, values [prompt head prefix dim]
-    prefix_mask: Bool[Tensor, "prompt prefix"]
-    own: list[tuple[Tensor, Tensor]]  # a layer: keys, values [prompt group head token dim], filled as tokens come
-    length: list[int] = field(default_factory=lambda: [0])  # tokens that have come
-
-
 def group_attention(
     module: torch.nn.Module,
     query: Float[Tensor, "batch head token dim"],
@@ -56,7 +46,7 @@ def group_attention(
     value: Float[Tensor, "batch kv token dim"],
     attention_mask: Tensor | None,
     scaling: float,
-    layout: GroupLayout | DecodeState,
+    layout: GroupLayout,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """An attention function of transformers: ``layout`` travels to it through the model's keyword arguments.
@@ -64,11 +54,8 @@ def group_attention(
     Returns:
         The output [batch token head dim], and None for the weights.
     """
-    layer = int(module.layer_idx)  # type: ignore[arg-type]
-    if isinstance(layout, DecodeState):
-        return _decode(query, key, value, scaling, layout, layer), None
     if layout.kept is not None:
-        layout.kept[layer] = (key[0], value[0])
+        layout.kept[int(module.layer_idx)] = (key[0], value[0])  # type: ignore[arg-type]
     repeats = query.shape[1] // key.shape[1]
     q, k, v = query[0], _repeat(key[0], repeats), _repeat(value[0], repeats)
     outputs = []
@@ -170,25 +157,6 @@ def _apart(joined: Float[Tensor, "group head all dim"], like: Float[Tensor, "row
     """The inverse of :func:`_side_by_side`."""
     groups, heads, _, dim = joined.shape
     return joined.view(groups, heads, -1, like.shape[2], dim).transpose(1, 2).reshape(len(like), heads, -1, dim)
-
-
-def _decode(query: Tensor, key: Tensor, value: Tensor, scaling: float, state: DecodeState, layer: int) -> Tensor:
-    """One more token a completion, [prompt x group, 1, head, dim]; the prompt's keys are read once for all G."""
-    own_key, own_value = state.own[layer]
-    prompts, group, heads, _, dim = own_key.shape
-    at = state.length[0]
-    own_key[:, :, :, at] = key.view(prompts, group, heads, dim)
-    own_value[:, :, :, at] = value.view(prompts, group, heads, dim)
-    keys, values = state.prefix[layer]
-    q = query.view(prompts, group, heads, -1, dim) * scaling
-    shared = q.transpose(1, 2).flatten(2, 3) @ keys.transpose(-1, -2)  # [prompt head group x repeat prefix]
-    shared = shared.masked_fill(~state.prefix_mask[:, None, None], -torch.inf)
-    shared = shared.view(prompts, heads, group, -1, keys.shape[2]).transpose(1, 2)
-    own = q @ own_key[:, :, :, : at + 1].transpose(-1, -2)  # [prompt group head repeat token]
-    weights = torch.cat([shared, own], dim=-1).float().softmax(dim=-1).to(value.dtype)
-    over_prefix, over_own = torch.split(weights, [keys.shape[2], at + 1], dim=-1)
-    told = (over_prefix.transpose(1, 2).flatten(2, 3) @ values).view(prompts, heads, group, -1, dim).transpose(1, 2)
-    return (told + over_own @ own_value[:, :, :, : at + 1]).reshape(prompts * group, 1, -1, dim)
 
 
 def register() -> None:

@@ -132,19 +132,28 @@ class Chat:
         """
         whole = self._text(ids)
         pieces = [self._piece(index) for index in ids]
-        if "".join(pieces) == whole and "�" not in whole:
+        if "".join(pieces) == whole and "\ufffd" not in whole:
             ends, at = [], 0
             for piece in pieces:
                 at += len(piece)
                 ends.append(at)
             return whole, ends
-        ends = []
+        ends = self._ends(ids, whole, windows=True)
+        return whole, ends if ends[-1] == len(whole) else self._ends(ids, whole, windows=False)
+
+    def _ends(self, ids: Sequence[int], whole: str, windows: bool) -> list[int]:
+        """Ends read off decoded beginnings; ``windows``: begin anew behind every token that ended a character."""
+        ends: list[int] = []
+        first, base = 0, 0
         for count in range(1, len(ids) + 1):
-            begun = self._text(ids[:count])
-            while begun and not whole.startswith(begun):  # an unfinished character shows as a replacement character
-                begun = begun[:-1]
-            ends.append(max(len(begun), ends[-1] if ends else 0))
-        return whole, ends
+            begun = self._text(ids[first:count])
+            agreed = begun
+            while agreed and not whole.startswith(agreed, base):  # an unfinished character reads as a replacement
+                agreed = agreed[:-1]
+            ends.append(max(base + len(agreed), ends[-1] if ends else 0))
+            if windows and agreed == begun and not begun.endswith("\ufffd"):
+                first, base = count, base + len(begun)
+        return ends
 
     def _text(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))

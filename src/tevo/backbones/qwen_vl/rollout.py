@@ -1,6 +1,6 @@
 """Completions, token by token: every prompt is read once, its keys are shared by all its completions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tevo.backbones.language import Completions, Sampling
-from tevo.backbones.qwen_vl.attention import DecodeState
 from tevo.backbones.qwen_vl.chat import Chat, Prefix
+from tevo.backbones.qwen_vl.decoding import DecodeState, Stepper
 from tevo.backbones.qwen_vl.packing import Packed
 from tevo.backbones.qwen_vl.scoring import log_policy
 
@@ -44,6 +44,7 @@ def decode_groups(
     ends = torch.tensor([len(p.ids) for p in prefixes]).cumsum(0) - 1
     logits = model.lm_head(hidden[ends.to(device)]).repeat_interleave(num_samples, dim=0)
     position = torch.tensor([p.next_position for p in prefixes], device=device).repeat_interleave(num_samples)
+    step_on = Stepper(model.model.language_model, position, state)
     finished = _Finish(chat, sampling.stop, len(never))
     rows = len(prefixes) * num_samples
     tokens = torch.zeros(rows, sampling.max_new_tokens, dtype=torch.long)
@@ -59,7 +60,7 @@ def decode_groups(
         closed |= ended
         if bool(closed.all()) or step + 1 == sampling.max_new_tokens:
             break
-        logits = _next(model, drawn.to(device), position + step, state)
+        logits = model.lm_head(step_on(drawn[:, 0].to(device)))
     shape = (len(prefixes), num_samples, -1)
     width = int(length.max())
     mask = torch.arange(width) < length[:, None]
@@ -79,30 +80,16 @@ def _start(packed: Packed, group: int, max_new_tokens: int) -> DecodeState:
     kept = packed.layout.kept or {}
     spans = sorted((int(row[0]), int(row[-1]) + 1) for bucket in packed.layout.buckets for row in bucket.prefix)
     longest = max(end - start for start, end in spans)
-    prefix, own = [], []
+    prefix = []
     for layer in sorted(kept):
-        parts = [
+        keys, values = (
             torch.stack([F.pad(part[:, a:b], (0, 0, 0, longest - (b - a))) for a, b in spans]) for part in kept[layer]
-        ]
-        prefix.append((parts[0], parts[1]))
-        heads, dim = parts[0].shape[1], parts[0].shape[3]
-        room = (len(spans), group, heads, max_new_tokens, dim)
-        own.append((parts[0].new_empty(room), parts[1].new_empty(room)))
+        )
+        prefix.append((keys, values))
     lengths = torch.tensor([end - start for start, end in spans], device=packed.ids.device)
-    return DecodeState(prefix, torch.arange(longest, device=packed.ids.device) < lengths[:, None], own)
-
-
-def _next(model: Any, drawn: Tensor, position: Tensor, state: DecodeState) -> Float[Tensor, "row vocabulary"]:  # noqa: ANN401
-    language = model.model.language_model
-    hidden = language(
-        inputs_embeds=language.embed_tokens(drawn),
-        position_ids=position.view(1, -1, 1).expand(3, -1, 1),
-        use_cache=False,
-        layout=state,
-    ).last_hidden_state
-    state.length[0] += 1
-    logits: Tensor = model.lm_head(hidden[:, 0])
-    return logits
+    return DecodeState.start(
+        prefix, torch.arange(longest, device=packed.ids.device) < lengths[:, None], group, max_new_tokens
+    )
 
 
 class _Finish:
@@ -131,6 +118,3 @@ def _texts(tokens: Tensor, length: Tensor, chat: Chat, width: int) -> tuple[list
         texts.append(text)
         places[row, :count] = torch.tensor(ends, dtype=torch.long)
     return texts, places
-
-
-Forward = Callable[[Packed, Sequence[Prefix]], Float[Tensor, "token dim"]]
