@@ -67,7 +67,7 @@ class School:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.rng = args, random.Random(args.seed)
         build = {"qwen2_5_vl_tiny": qwen2_5_vl_tiny, "qwen3_vl_tiny": qwen3_vl_tiny}[args.variant]
-        self.model = build(pretrained=None, train_vision=True)
+        self.model = build(pretrained=False, train_vision=True)
         if args.resume:
             load_tiny(self.model.model, args.resume)
         self.model.model.requires_grad_(True)

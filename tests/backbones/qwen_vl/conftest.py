@@ -20,7 +20,7 @@ def random_frames():
 
 def _build(name, **kwargs):
     torch.manual_seed(0)
-    return build_backbone(name, pretrained=None, **kwargs)
+    return build_backbone(name, pretrained=False, **kwargs)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Named variants: the published checkpoints, and the tiny ones of the procedural world."""
 
+from tevo.backbones.fetching import Pretrained
 from tevo.backbones.qwen_vl.adapter import QwenVL
 from tevo.backbones.qwen_vl.tiny import QWEN2_5_VL_TINY, QWEN3_VL_TINY, TOKENIZER
 from tevo.backbones.registry import register_backbone
@@ -54,7 +55,7 @@ def qwen3_vl_8b(
 
 @register_backbone
 def qwen2_5_vl_tiny(
-    pretrained: str | None = "shipped",
+    pretrained: Pretrained = "shipped",
     trainable: str = "all",
     train_vision: bool = False,
     checkpointing: bool = False,
@@ -62,7 +63,7 @@ def qwen2_5_vl_tiny(
     """The same class with 1.5 million parameters, for the procedural world.
 
     Args:
-        pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or None for random ones.
+        pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or False for random ones.
         trainable: "lora" | "lora_all" | "all".
         train_vision: train the vision tower too.
         checkpointing: recompute activations in the backward pass.
@@ -71,14 +72,14 @@ def qwen2_5_vl_tiny(
         QWEN2_5_VL_TINY, str(TOKENIZER), name="qwen2_5_vl_tiny", trainable=trainable, train_vision=train_vision,
         image_size_px=64, checkpointing=checkpointing,
     )  # fmt: skip
-    if pretrained is not None:
+    if pretrained:
         load_tiny(built.model, tiny_weights("qwen2_5_vl_tiny", pretrained))
     return built
 
 
 @register_backbone
 def qwen3_vl_tiny(
-    pretrained: str | None = "shipped",
+    pretrained: Pretrained = "shipped",
     trainable: str = "all",
     train_vision: bool = False,
     checkpointing: bool = False,
@@ -86,7 +87,7 @@ def qwen3_vl_tiny(
     """The same class with 1.6 million parameters, for the procedural world.
 
     Args:
-        pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or None for random ones.
+        pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or False for random ones.
         trainable: "lora" | "lora_all" | "all".
         train_vision: train the vision tower too.
         checkpointing: recompute activations in the backward pass.
@@ -95,6 +96,6 @@ def qwen3_vl_tiny(
         QWEN3_VL_TINY, str(TOKENIZER), name="qwen3_vl_tiny", trainable=trainable, train_vision=train_vision,
         image_size_px=64, checkpointing=checkpointing,
     )  # fmt: skip
-    if pretrained is not None:
+    if pretrained:
         load_tiny(built.model, tiny_weights("qwen3_vl_tiny", pretrained))
     return built
