@@ -10,7 +10,13 @@ from tevo.testing import check_backbone
 NAMES = sorted(name for name, origin in list_backbones().items() if origin.startswith("tevo.") and "(" not in origin)
 TINY = [name for name in NAMES if name.endswith("_tiny")]
 FULL = [name for name in NAMES if not name.endswith("_tiny")]
-CLASSES = {"clip": "ClipBackbone", "internvid": "InternVidBackbone", "videomae": "VideoMAEBackbone", "qwen2_5_vl": "QwenVL", "qwen3_vl": "QwenVL"}
+CLASSES = {
+    "clip": "ClipBackbone",
+    "internvid": "InternVidBackbone",
+    "videomae": "VideoMAEBackbone",
+    "qwen2_5_vl": "QwenVL",
+    "qwen3_vl": "QwenVL",
+}
 
 
 def _tiny(name: str) -> Backbone:
