@@ -10,6 +10,13 @@ from tevo.testing import check_backbone
 NAMES = sorted(name for name, origin in list_backbones().items() if origin.startswith("tevo.") and "(" not in origin)
 TINY = [name for name in NAMES if name.endswith("_tiny")]
 FULL = [name for name in NAMES if not name.endswith("_tiny")]
+CLASSES = {
+    "clip": "ClipBackbone",
+    "internvid": "InternVidBackbone",
+    "videomae": "VideoMAEBackbone",
+    "qwen2_5_vl": "QwenVL",
+    "qwen3_vl": "QwenVL",
+}
 
 
 def _tiny(name: str) -> Backbone:
@@ -19,7 +26,7 @@ def _tiny(name: str) -> Backbone:
 
 
 def test_the_walk_finds_every_backbone():
-    assert len(TINY) == 3 and len(FULL) == 4, f"found {NAMES}; a new backbone is counted here"
+    assert len(TINY) == 5 and len(FULL) == 6, f"found {NAMES}; a new backbone is counted here"
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -29,17 +36,13 @@ def test_tiny_variants_keep_the_contract(name):
 
 @pytest.mark.parametrize("name", TINY)
 def test_tiny_variants_keep_it_unfrozen(name):
-    check_backbone(build_backbone(name, pretrained=False, frozen=False))
+    choice = {"train_vision": True} if CLASSES[name.removesuffix("_tiny")] == "QwenVL" else {"frozen": False}
+    check_backbone(build_backbone(name, pretrained=False, **choice))
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_tiny_variants_are_the_classes_of_the_full_ones(name):
-    full = {
-        "clip_tiny": "ClipBackbone",
-        "internvid_tiny": "InternVidBackbone",
-        "videomae_tiny": "VideoMAEBackbone",
-    }
-    assert type(build_backbone(name, pretrained=False)).__name__ == full[name]
+    assert type(build_backbone(name, pretrained=False)).__name__ == CLASSES[name.removesuffix("_tiny")]
 
 
 @pytest.mark.slow
@@ -51,7 +54,7 @@ def test_tiny_variants_are_the_classes_of_the_full_ones(name):
         ("internvid_l14", 768, 768, 8),
         ("videomae_base", 768, 512, 16),
     ],
-    ids=FULL,
+    ids=("clip_vit_b32", "internvid_b16", "internvid_l14", "videomae_base"),
 )
 def test_full_variants_can_be_built_and_say_what_they_are(name, dim, joint, frames_per_clip):
     backbone = build_backbone(name, pretrained=False)

@@ -6,6 +6,12 @@ from tevo.backbones.base import TextEncoder as TextEncoder
 from tevo.backbones.base import TowerParts as TowerParts
 from tevo.backbones.base import Tunable as Tunable
 from tevo.backbones.fingerprint import module_fingerprint as module_fingerprint
+from tevo.backbones.language import Completions as Completions
+from tevo.backbones.language import LanguageModel as LanguageModel
+from tevo.backbones.language import Prompt as Prompt
+from tevo.backbones.language import Sampling as Sampling
+from tevo.backbones.language import TokenScores as TokenScores
+from tevo.backbones.language import Watched as Watched
 from tevo.backbones.registry import build_backbone as build_backbone
 from tevo.backbones.registry import list_backbones as list_backbones
 from tevo.backbones.registry import register_backbone as register_backbone

@@ -1,7 +1,8 @@
 """The door of a backbone: what tevo asks of a video model, and nothing more.
 
-Subclass :class:`Backbone`, add :class:`TextEncoder` when text can land in the tokens' space, and every
-part of tevo works with it; :class:`Tunable` when its tower may learn too. A role asks ``isinstance`` once, in its
+Subclass :class:`Backbone`, add :class:`TextEncoder` when text can land in the tokens' space or
+:class:`~tevo.backbones.language.LanguageModel` when the model itself reads and writes, and every part of tevo
+works with it; :class:`Tunable` when its tower may learn too. A role asks ``isinstance`` once, in its
 constructor, and refuses in words.
 """
 

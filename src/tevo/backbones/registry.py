@@ -31,6 +31,10 @@ _BUILT_IN = {
     "internvid_b16": "tevo.backbones.internvid:internvid_b16",
     "internvid_l14": "tevo.backbones.internvid:internvid_l14",
     "internvid_tiny": "tevo.backbones.internvid:internvid_tiny",
+    "qwen2_5_vl_7b": "tevo.backbones.qwen_vl.variants:qwen2_5_vl_7b",
+    "qwen2_5_vl_tiny": "tevo.backbones.qwen_vl.variants:qwen2_5_vl_tiny",
+    "qwen3_vl_8b": "tevo.backbones.qwen_vl.variants:qwen3_vl_8b",
+    "qwen3_vl_tiny": "tevo.backbones.qwen_vl.variants:qwen3_vl_tiny",
     "videomae_base": "tevo.backbones.videomae:videomae_base",
     "videomae_tiny": "tevo.backbones.videomae:videomae_tiny",
 }

@@ -1,0 +1,305 @@
+"""Qwen2.5-VL and Qwen3-VL through transformers: prompts in, groups of completions out.
+
+Source: Qwen2.5-VL (arXiv 2502.13923) and Qwen3-VL (arXiv 2511.21631), code and weights under Apache-2.0 at
+https://huggingface.co/Qwen. Changed: a group's prompt is computed once for all of its completions, in sampling and in
+the update, which is exact (:mod:`tevo.backbones.qwen_vl.attention`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from tevo.backbones.base import Backbone, BackboneSpec
+from tevo.backbones.fingerprint import module_fingerprint
+from tevo.backbones.language import Completions, LanguageModel, Prompt, Sampling, TokenScores, Watched, batches_of
+from tevo.backbones.qwen_vl.budget import fit_budget, spread, to_patches
+from tevo.backbones.qwen_vl.building import build_parts
+from tevo.backbones.qwen_vl.chat import Chat, Prefix
+from tevo.backbones.qwen_vl.packing import Packed, pack, to_device
+from tevo.backbones.qwen_vl.roles import Roles
+from tevo.backbones.qwen_vl.rollout import decode_groups
+from tevo.backbones.qwen_vl.scoring import token_scores
+from tevo.backbones.spans import frame_spans, tubelet_spans
+from tevo.errors import TevoError
+from tevo.structures import VideoTokens
+
+
+class QwenVL(Backbone, LanguageModel):
+    """A Qwen-VL as a backbone and as the policy of both roles.
+
+    Args:
+        model: hub id or local folder, which bring their weights; or the model's configuration, for random ones.
+        tokenizer: hub id or folder; None takes the model's own.
+        name: what the spec calls it; the model's own name when empty.
+        trainable: "lora" | "lora_all" | "all", see :class:`~tevo.backbones.qwen_vl.roles.Roles`.
+        train_vision: train the vision tower too; what it makes of a video is then not kept but made in every update.
+        lora_rank: of the adapters.
+        lora_alpha: of the adapters.
+        dtype: of the base's weights: "float32" | "bfloat16" | "float16".
+        fps: default sampling rate, frames a second.
+        image_size_px: side at which ``encode_video`` reads square frames.
+        max_tokens_at_once: tokens in one forward pass; what is more goes in several.
+        checkpointing: recompute activations in the backward pass (memory for a third more time).
+
+    Raises:
+        TevoError: when the model is unknown, cannot be fetched or is of another family.
+    """
+
+    _never: Tensor  # [vocabulary], True where a token is never drawn
+
+    def __init__(
+        self,
+        model: str | dict[str, Any],
+        tokenizer: str | None = None,
+        *,
+        name: str = "",
+        trainable: str = "lora",
+        train_vision: bool = False,
+        lora_rank: int = 16,  # assumed
+        lora_alpha: int = 32,  # assumed
+        dtype: str = "float32",
+        fps: float = 2.0,
+        image_size_px: int = 224,
+        max_tokens_at_once: int = 32768,
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        parts = build_parts(model, tokenizer, dtype)
+        self.model, self.processor, self.patches = parts.model, parts.processor, parts.patches
+        self.chat = Chat(parts.tokenizer, parts.tokens_per_second)
+        self.roles = Roles(self.model, trainable, train_vision, lora_rank, lora_alpha)
+        self.fps, self.image_size_px, self.max_tokens_at_once = fps, image_size_px, max_tokens_at_once
+        self._name = name or (model if isinstance(model, str) else model["model_type"])
+        vocabulary = int(self.model.config.text_config.vocab_size)
+        never = torch.zeros(vocabulary, dtype=torch.bool)
+        never[self.chat.never_ids] = True
+        never[len(parts.tokenizer) :] = True  # rows of the embedding that no token has
+        self.register_buffer("_never", never, persistent=False)
+        self.checkpointing = checkpointing
+        if checkpointing:
+            # transformers 5.23 has a new name for it and warns of the old one, which is all that 5.17 has
+            enable = getattr(self.model, "activation_checkpointing_enable", self.model.gradient_checkpointing_enable)
+            enable({"use_reentrant": False})
+        self.model.model.visual.register_load_state_dict_post_hook(self._weights_changed)
+        self.eval()
+        self._weights_changed()
+
+    def _weights_changed(self, *_: object) -> None:
+        """Renew the spec's fingerprint, which hangs on the vision tower alone."""
+        config, visual = self.model.config, self.model.model.visual
+        self.spec = BackboneSpec(
+            name=self._name,
+            dim=int(config.text_config.hidden_size),
+            image_size_px=self.image_size_px,
+            frames_per_clip=self.patches.frames,
+            fps=self.fps,
+            fingerprint=module_fingerprint(
+                visual, type(self).__qualname__, config.vision_config.to_dict(), self.patches
+            ),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the base lies."""
+        return self._never.device
+
+    # --- seeing ---
+
+    def watch(
+        self,
+        frames: UInt8[Tensor, "time 3 height width"],
+        times_s: Float[Tensor, "time"],
+        max_tokens: int,
+        origin_s: float | None = None,
+    ) -> Watched:
+        """See :meth:`LanguageModel.watch`; resolution shrinks first, then frames, evenly over the video."""
+        steps, rows, columns = fit_budget(len(frames), frames.shape[-2], frames.shape[-1], self.patches, max_tokens)
+        chosen = spread(len(frames), steps * self.patches.frames)
+        return self._watch(frames[chosen], times_s[chosen].cpu(), (rows, columns), origin_s)
+
+    def _watch(self, frames: Tensor, times_s: Tensor, grid: tuple[int, int], origin_s: float | None) -> Watched:
+        patches = to_patches(frames, self.patches, *grid).to(self.device)
+        merged = times_s.view(-1, self.patches.frames)
+        spans = tubelet_spans(frame_spans(times_s[None], 1.0 / self.fps), self.patches.frames)[0]
+        trained = self.roles.train_vision
+        return Watched(
+            values=None if trained else self._encode(self.model, patches, grid),
+            patches=patches if trained else None,
+            grid=grid,
+            times_s=merged[:, [0, -1]],
+            spans=spans,
+            origin_s=float(times_s[0]) if origin_s is None else origin_s,
+        )
+
+    def _encode(self, model: Any, patches: Tensor, grid: tuple[int, int]) -> Float[Tensor, "layer step cell dim"]:  # noqa: ANN401
+        """The vision tower's merged output: no step sees another, so they go through in any number at once."""
+        rows, columns = (side * self.patches.merge for side in grid)
+        per_step = rows * columns
+        layers = []
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.roles.train_vision):
+            for chunk in torch.split(patches, max(1, self.max_tokens_at_once // per_step)):
+                shape = torch.tensor([[len(chunk), rows, columns]], device=self.device)
+                seen = model.model.get_video_features(chunk.flatten(0, 1), shape)
+                deeper = [layer[0] for layer in getattr(seen, "deepstack_features", None) or ()]
+                stacked = torch.stack([seen.pooler_output[0], *deeper])
+                layers.append(stacked.view(len(stacked), len(chunk), -1, stacked.shape[-1]))
+        return torch.cat(layers, dim=1)
+
+    def encode_video(
+        self, frames: UInt8[Tensor, "batch time 3 height width"], times_s: Float[Tensor, "batch time"]
+    ) -> VideoTokens:
+        """One token a cell of every step of square frames, as the language model would read them."""
+        batch, time = times_s.shape
+        whole = spread(time, -(-time // self.patches.frames) * self.patches.frames)
+        side = max(1, self.image_size_px // self.patches.cell_px)
+        videos = [self._watch(frames[i, whole], times_s[i, whole].cpu(), (side, side), None) for i in range(batch)]
+        rows = [v.values if v.values is not None else self._encode(self.model, v.patches, v.grid) for v in videos]  # type: ignore[arg-type]
+        values = torch.stack([row[0].flatten(0, 1).float() for row in rows])
+        spans = torch.stack([v.spans.repeat_interleave(side * side, dim=0) for v in videos]).to(values)
+        return VideoTokens(values, spans, torch.ones_like(spans[..., 0], dtype=torch.bool))
+
+    # --- reading and writing ---
+
+    def _read(self, packed: Packed, prefixes: Sequence[Prefix]) -> Float[Tensor, "token dim"]:
+        """Hidden states of a packed row. Refuses to run where video tokens and what was seen do not match."""
+        model = self.roles.model
+        language = model.model.language_model
+        language.train(self.checkpointing and torch.is_grad_enabled())  # layers are recomputed in train mode alone
+        seen = self._seen(model, prefixes)
+        embeds = language.embed_tokens(packed.ids)
+        rows = 0 if seen is None else seen.shape[1]
+        if rows != len(packed.video_at):
+            raise TevoError(
+                f"{len(packed.video_at)} video tokens in the prompts, {rows} rows of video features: not run"
+            )
+        deeper: dict[str, Any] = {}
+        if seen is not None:
+            seen = seen.to(embeds)
+            embeds = embeds.index_copy(0, packed.video_at, seen[0])
+            if len(seen) > 1:
+                at = torch.zeros(1, len(embeds), dtype=torch.bool, device=embeds.device)
+                at[0, packed.video_at] = True
+                deeper = {"visual_pos_masks": at, "deepstack_visual_embeds": list(seen[1:])}
+        hidden: Tensor = language(
+            inputs_embeds=embeds[None],
+            position_ids=packed.positions[:, None],
+            use_cache=False,
+            layout=packed.layout,
+            **deeper,
+        ).last_hidden_state[0]
+        return hidden
+
+    def _seen(self, model: Any, prefixes: Sequence[Prefix]) -> Float[Tensor, "layer cell dim"] | None:  # noqa: ANN401
+        """Rows of all the prompts' videos; a video that several prompts share is encoded once."""
+        made: dict[int, Tensor] = {}
+        for video in (p.video for p in prefixes):
+            if video is not None and id(video) not in made:
+                values = video.values
+                if values is None and video.patches is not None:
+                    values = self._encode(model, video.patches, video.grid)
+                if values is None:
+                    raise TevoError("a watched video holds neither values nor patches: make it with watch()")
+                made[id(video)] = values.flatten(1, 2).to(self.device)
+        rows = [made[id(p.video)] for p in prefixes if p.video is not None]
+        return torch.cat(rows, dim=1) if rows else None
+
+    @torch.no_grad()
+    def sample(
+        self, prompts: Sequence[Prompt], num_samples: int, sampling: Sampling, generator: torch.Generator
+    ) -> Completions:
+        """See :meth:`LanguageModel.sample`. Vision tokens are never drawn."""
+        prefixes = [self.chat.lay_out(prompt) for prompt in prompts]
+        cost = [len(p.ids) + num_samples * sampling.max_new_tokens for p in prefixes]
+        parts: dict[int, Completions] = {}
+        for batch in batches_of(cost, self.max_tokens_at_once):
+            chosen = [prefixes[i] for i in batch]
+            packed = to_device(pack(chosen, None, kept=True), self.device)
+            hidden = self._read(packed, chosen)
+            made = decode_groups(
+                self.roles.model, packed, hidden, chosen, num_samples, sampling, self.chat, self._never, generator
+            )
+            parts |= {index: made.take([row]) for row, index in enumerate(batch)}
+        return join([parts[i] for i in range(len(prompts))])
+
+    def log_probs(self, prompts: Sequence[Prompt], completions: Completions, temperature: float = 1.0) -> TokenScores:
+        """See :meth:`LanguageModel.log_probs`: prompts once, completions beside them in one packed row."""
+        prefixes = [self.chat.lay_out(prompt) for prompt in prompts]
+        return self.score(prefixes, completions, temperature)
+
+    def score(self, prefixes: Sequence[Prefix], completions: Completions, temperature: float) -> TokenScores:
+        """As :meth:`log_probs`, for prompts that are laid out already: several may share what they begin with."""
+        shape = completions.mask.shape
+        cost = [len(p.ids) + int(row.sum()) for p, row in zip(prefixes, completions.mask, strict=True)]
+        log_probs = torch.zeros(shape, device=self.device)
+        entropy = torch.zeros(shape, device=self.device)
+        for batch in batches_of(cost, self.max_tokens_at_once):
+            chosen = [prefixes[i] for i in batch]
+            packed = to_device(pack(chosen, completions.take(batch)), self.device)
+            hidden = self._read(packed, chosen)[packed.read_at]
+            told, open_ = token_scores(hidden, packed.targets, self.roles.model.lm_head, self._never, temperature)
+            where = (torch.tensor(batch, device=self.device)[packed.scored[0]], packed.scored[1], packed.scored[2])
+            log_probs = log_probs.index_put(where, told.float())
+            entropy = entropy.index_put(where, open_.float())
+        return TokenScores(log_probs, entropy)
+
+    @torch.no_grad()
+    def choose(self, prompts: Sequence[Prompt], choices: Sequence[Sequence[str]]) -> Float[Tensor, "prompt choice"]:
+        """See :meth:`LanguageModel.choose`. What a prompt's reply begins with is scored with the choice.
+
+        Otherwise a choice could be cut into other tokens than the ones the model writes.
+        """
+        replies = [
+            [prompt.reply + choice for choice in offered] for prompt, offered in zip(prompts, choices, strict=True)
+        ]
+        given = self.encode_reply(replies)
+        prefixes = [self.chat.lay_out(Prompt(prompt.text, prompt.video)) for prompt in prompts]
+        scores = self.score(prefixes, given, 1.0).log_probs.sum(-1)
+        return scores.masked_fill(~given.mask.any(-1), -torch.inf)
+
+    def encode_reply(self, texts: Sequence[Sequence[str]]) -> Completions:
+        """See :meth:`LanguageModel.encode_reply`."""
+        encoded = [[self.chat.encode(text) for text in row] for row in texts]
+        group, width = max(map(len, encoded)), max(len(ids) for row in encoded for ids in row)
+        tokens = torch.zeros(len(encoded), group, width, dtype=torch.long)
+        ends, mask = torch.zeros_like(tokens), torch.zeros_like(tokens, dtype=torch.bool)
+        for i, row in enumerate(encoded):
+            for j, ids in enumerate(row):
+                tokens[i, j, : len(ids)] = torch.tensor(ids, dtype=torch.long)
+                ends[i, j, : len(ids)] = torch.tensor(self.chat.decode(ids)[1], dtype=torch.long)
+                mask[i, j, : len(ids)] = True
+        moved = (part.to(self.device) for part in (tokens, mask, torch.zeros(tokens.shape), ends, mask.any(-1)))
+        tokens, mask, zeros, ends, closed = moved
+        return Completions(tokens, mask, zeros, ends, tuple(tuple(row) for row in texts), closed)
+
+    # --- roles ---
+
+    def add_role(self, name: str) -> nn.Module:
+        """See :meth:`LanguageModel.add_role`."""
+        return self.roles.add(name)
+
+    @contextmanager
+    def acting(self, role: str | None) -> Iterator[None]:
+        """See :meth:`LanguageModel.acting`."""
+        with self.roles.act(role):
+            yield
+
+    def save_role(self, role: str, folder: str) -> None:
+        """An adapter in peft's layout, or the whole model in transformers'; the processor beside it."""
+        self.roles.save(role, folder)
+        self.processor.save_pretrained(folder)
+
+
+def join(parts: Sequence[Completions]) -> Completions:
+    """Completions of several prompts as one, padded to the longest."""
+    width = max(part.tokens.shape[-1] for part in parts)
+
+    def wide(name: str) -> Tensor:
+        return torch.cat([nn.functional.pad(getattr(p, name), (0, width - p.tokens.shape[-1])) for p in parts])
+
+    texts = tuple(row for part in parts for row in part.texts)
+    closed = torch.cat([part.closed for part in parts])
+    return Completions(wide("tokens"), wide("mask"), wide("log_probs"), wide("ends"), texts, closed)

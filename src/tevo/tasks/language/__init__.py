@@ -1,0 +1,1 @@
+"""The roles as language-model policies: prompts in, tagged text out, credit by token."""
