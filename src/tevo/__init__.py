@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tevo.structures import Role as Role
     from tevo.structures import Rollouts as Rollouts
     from tevo.structures import Span as Span
+    from tevo.structures import TimedText as TimedText
     from tevo.structures import Verdict as Verdict
     from tevo.structures import VideoTokens as VideoTokens
 
@@ -49,6 +50,7 @@ _ROOM_OF = {
     "Role": "tevo.structures",
     "Rollouts": "tevo.structures",
     "Span": "tevo.structures",
+    "TimedText": "tevo.structures",
     "Verdict": "tevo.structures",
     "VideoTokens": "tevo.structures",
 }

@@ -51,6 +51,14 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedText:
+    """Words that are shown or spoken in a video, and when."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class FrameBatch:
     """Frames of one video and the pts of each, in the order asked for."""
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tevo.video.sampling import per_segment as per_segment
     from tevo.video.sampling import sample_spans as sample_spans
     from tevo.video.sampling import uniform as uniform
+    from tevo.video.tracks import SubtitleTrack as SubtitleTrack
+    from tevo.video.tracks import read_subtitle_file as read_subtitle_file
+    from tevo.video.tracks import read_subtitles as read_subtitles
 
 _HOMES = {
     "CacheCounts": "cache",
@@ -53,6 +56,9 @@ _HOMES = {
     "per_segment": "sampling",
     "sample_spans": "sampling",
     "uniform": "sampling",
+    "SubtitleTrack": "tracks",
+    "read_subtitle_file": "tracks",
+    "read_subtitles": "tracks",
 }
 __all__ = list(_HOMES)
 

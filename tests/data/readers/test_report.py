@@ -36,6 +36,12 @@ def test_what_is_printed():
     ]
 
 
+def test_many_unknown_columns_are_not_all_printed():
+    report = ReadReport("mine", ("a.json",), 1, 0, 1, unread_columns={f"c{n}": 1 for n in range(500)})
+    assert len(str(report).splitlines()) == 12
+    assert str(report).endswith("and 490 more such columns")
+
+
 def test_what_is_stored_holds_every_note():
     row = json.loads(json.dumps(REPORT.to_row()))
     assert row["counts"] == {"missing video": 5, "span outside the video": 1}

@@ -1,5 +1,8 @@
+import os
+from pathlib import Path
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tevo.data.readers.report import Reason, RowProblem
@@ -17,14 +20,15 @@ def test_a_name_that_leads_out_is_refused(name):
     assert caught.value.reason == Reason.ESCAPES
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(alphabet="ab./\\:\0~", max_size=12), st.text(alphabet="ab./\\", max_size=6))
-def test_no_name_leads_out(tmp_path_factory, left, right):
-    root = tmp_path_factory.getbasetemp() / "root"
+def test_no_name_leads_out(left, right):
+    root = Path("/videos")
     try:
         name = safe_name(left + ".." + right)
     except RowProblem:
         return
-    assert (root / name).resolve().is_relative_to(root.resolve())
+    assert Path(os.path.normpath(root / name)).is_relative_to(root)
 
 
 @pytest.mark.parametrize(

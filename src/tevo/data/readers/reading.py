@@ -17,6 +17,8 @@ from tevo.data.readers.videos import VideoFolder
 from tevo.errors import TevoError
 from tevo.structures import Question
 
+SHOWN_COLUMNS = 40  # of a file that has other columns than were wanted
+
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkQuestions:
@@ -148,7 +150,7 @@ def _layout(benchmark: Benchmark, rows: Sequence[Row], files: Sequence[Path]) ->
         required = layout.required
         if any(all(column.is_in(row.values) for column in required) for row in rows):
             return layout
-    seen = [name for name in _columns(rows) if name not in (NUMBER, FILE, FOLDER)]
+    seen = [name if name.isprintable() else repeat(name) for name in _columns(rows)[:SHOWN_COLUMNS]]
     wanted = "\n".join(f"  {_wanted(layout)}" for layout in benchmark.layouts)
     raise TevoError(
         f"{', '.join(str(file) for file in files[:3])} has not the columns of {benchmark.title}: they are "
@@ -162,7 +164,8 @@ def _wanted(layout: Layout) -> str:
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(str(name) for row in rows for name in row.values))
+    names = dict.fromkeys(str(name) for row in rows for name in row.values)
+    return [name for name in names if name not in (NUMBER, FILE, FOLDER)]
 
 
 def _unread(layout: Layout, rows: Sequence[tuple[Path, Row]]) -> Mapping[str, int]:

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 EXAMPLES = 3  # notes of one kind that are printed; all of them are in `notes`
+COLUMNS = 10  # unknown columns that are printed; all of them are in `unread_columns`
 
 
 class Reason(StrEnum):
@@ -119,9 +121,11 @@ class ReadReport:
             lines.append(f"  {self.unchecked} questions have spans and no length of their video: ends were not checked")
         for reason in Reason:
             lines += _paragraph(reason, self.about(reason))
-        for name, count in self.unread_columns.items():
+        for name, count in islice(self.unread_columns.items(), COLUMNS):
             hint = f"; did you mean {self.hints[name]!r}?" if name in self.hints else ""
             lines.append(f"  column {name!r} is not known and was not read ({count} rows){hint}")
+        if len(self.unread_columns) > COLUMNS:
+            lines.append(f"  and {len(self.unread_columns) - COLUMNS} more such columns")
         return "\n".join(lines)
 
     def to_row(self) -> dict[str, Any]:

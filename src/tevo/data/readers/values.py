@@ -149,8 +149,8 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
     lines = text.split("\n")
     for first in range(len(lines)):
         options: list[str] = []
-        for line in lines[first:]:
-            label = _LABEL.fullmatch(line)
+        while first + len(options) < len(lines):
+            label = _LABEL.fullmatch(lines[first + len(options)])
             if label is None or label[1] != ascii_uppercase[len(options) : len(options) + 1] or not label[2]:
                 break
             options.append(label[2].rstrip())
