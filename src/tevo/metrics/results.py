@@ -34,7 +34,7 @@ class RunSpec(TypedDict, total=False):
     finished: str  # ISO 8601; kept in timings.json
     videos_indexed: int
     videos_bad: int
-    agreement_band: list[float]  # lowest and highest share of votes that is kept, 0..1
+    agreement_band: list[float]  # votes that the majority of a kept question has, 0..1; absent where others vouch
 
 
 class Signals(TypedDict, total=False):

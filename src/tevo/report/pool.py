@@ -32,9 +32,9 @@ def pool_section(run: RunFiles) -> str:
         _count_table("Kept, by kind", kinds, kept),
         _count_table("Kept, by level", levels, kept),
     ]
-    low, high = run.results.spec.get("agreement_band", (0.3, 0.8))
-    body = f'<div class="pool">{"".join(tables)}</div>' + _histograms(rounds, (low, high))
-    return section("Questions", body, "What the Questioner asked, and what the vote kept.")
+    band = run.results.spec.get("agreement_band")
+    body = f'<div class="pool">{"".join(tables)}</div>' + _histograms(rounds, (band[0], band[1]) if band else None)
+    return section("Questions", body, "What the Questioner asked, and what was kept.")
 
 
 def time_section(run: RunFiles) -> str:
@@ -89,7 +89,7 @@ def _count_cell(count: int, whole: int) -> str:
     )
 
 
-def _histograms(rounds: Sequence[RoundResult], kept: tuple[float, float]) -> str:
+def _histograms(rounds: Sequence[RoundResult], kept: tuple[float, float] | None) -> str:
     """A row of small histograms for each round, under one heading each."""
     columns = {name: title for name, title in HISTOGRAMS.items() if any(r.signals.get(name) for r in rounds)}
     if not columns:
@@ -102,5 +102,6 @@ def _histograms(rounds: Sequence[RoundResult], kept: tuple[float, float]) -> str
             band = kept if name == "agreement_hist" else None
             cells.append(histogram(counts, title, band) if isinstance(counts, list) else "<span></span>")
     cells += ["<span></span>", *(['<span class="ends"><i>0</i><i>1</i></span>'] * len(columns))]
-    said = note("Shaded: the agreement that is kept. Coverage that drifts right, or one start for all, is a collapse.")
+    shaded = "Shaded: the agreement that is kept. " if kept else ""
+    said = note(f"{shaded}Coverage that drifts right, or one start for all, is a collapse.")
     return f'<h3>Shapes to watch</h3>{said}<div class="hists" style="--n:{len(columns)}">{"".join(cells)}</div>'

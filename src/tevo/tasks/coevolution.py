@@ -181,6 +181,8 @@ class CoEvolution(Roles):
             videos_bad=len(data.bad_videos),
             started=self.records.spec.get("started", datetime.now().isoformat(timespec="seconds")),
         )
+        if self.witness != "questioner":  # its own rule reads the band on the share that gives its answer
+            self.records.spec["agreement_band"] = [self.rule.agreement_low, self.rule.agreement_high]
 
     def _set_phase(self, epoch: int) -> None:
         """Tell the DataModule what the next epoch serves; after the last, what further rounds would begin with."""
