@@ -73,10 +73,14 @@ def score_predictions(
     rows = _rows(questions, predictions, fractions)
     scored = table(rows)
     known = {row.qid for row in rows}
-    missing = [row.qid for row in rows if row.row is None]
-    unknown = [qid for qid in predictions.rows if qid not in known]
-    claimed = [row.qid for row in rows if row.claim and row.truth and row.claim != row.truth]
-    unparsed = [row.qid for row in rows if _is_unparsed(row)]
+    named = {
+        "missing": [row.qid for row in rows if row.row is None],
+        "unknown": [qid for qid in predictions.rows if qid not in known],
+        "duplicate": list(predictions.duplicates),
+        "other_truth": [row.qid for row in rows if row.claim and row.truth and row.claim != row.truth],
+        "unparsed": [row.qid for row in rows if _is_unparsed(row)],
+        "unusable": list(predictions.problems),
+    }
     return ScoreReport(
         benchmark=benchmark,
         protocol=protocol,
@@ -85,27 +89,26 @@ def score_predictions(
         intervals=_intervals(scored, confidence),
         confidence=confidence,
         by=_breakdowns(scored, rows),
-        counts={
-            "questions": len(rows),
-            "predicted": len(rows) - len(missing),
-            "missing": len(missing),
-            "unknown": len(unknown),
-            "duplicate": len(predictions.duplicates),
-            "unparsed": len(unparsed),
-            "unusable": len(predictions.problems),
-            "other_truth": len(claimed),
-            "with_spans": sum(bool(row.true_spans) for row in rows),
-            "with_answer": sum(bool(row.truth) for row in rows),
-            "counted": sum(any(column[i] is not None for column in scored.columns.values()) for i in _places(scored)),
-        },
-        missing_qids=missing,
-        unknown_qids=unknown,
-        duplicate_qids=list(predictions.duplicates),
-        other_truth_qids=claimed,
-        unparsed_qids=unparsed,
-        problems=list(predictions.problems),
+        counts=_counts(rows, scored) | {name: len(found) for name, found in named.items()},
+        missing_qids=named["missing"],
+        unknown_qids=named["unknown"],
+        duplicate_qids=named["duplicate"],
+        other_truth_qids=named["other_truth"],
+        unparsed_qids=named["unparsed"],
+        problems=named["unusable"],
         spec={"predictions": str(predictions.path), "fractions": fractions, **(spec or {})},
     )
+
+
+def _counts(rows: Sequence[Answered], scored: Scored) -> dict[str, int]:
+    values = zip(*scored.columns.values(), strict=True)
+    return {
+        "questions": len(rows),
+        "predicted": sum(row.row is not None for row in rows),
+        "with_spans": sum(bool(row.true_spans) for row in rows),
+        "with_answer": sum(bool(row.truth) for row in rows),
+        "counted": sum(any(value is not None for value in of_unit) for of_unit in values),
+    }
 
 
 def write_scores(path: str | Path, report: ScoreReport) -> Path:
@@ -151,10 +154,6 @@ def _is_unparsed(row: Answered) -> bool:
     if row.options and row.truth:
         return not row.letters(LETTER_PARSERS["tevo"])
     return bool(row.true_spans) and not row.truth and not row.spans(SPAN_PARSERS["tevo"])
-
-
-def _places(scored: Scored) -> range:
-    return range(len(scored.units))
 
 
 def _intervals(scored: Scored, confidence: float) -> dict[str, dict[str, float]]:
