@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tevo.prompts.asker import TYPES, Asked, asker_prompt, read_asked, split_options, write_asked
@@ -24,6 +24,7 @@ def asked(draw):
 
 
 @given(asked())
+@settings(deadline=None)
 def test_a_question_comes_back_as_it_was_written(parts):
     question = Asked(*parts)
     reading = read_asked(write_asked(question), VIDEO)
@@ -75,6 +76,7 @@ def test_every_fault_has_its_name_and_leaves_no_question(old, new, fault):
 
 
 @given(st.lists(words, max_size=6))
+@settings(deadline=None)
 def test_options_come_apart(texts):
     assert split_options(" ".join(f"{letter}) {text}" for letter, text in zip("ABCDEF", texts, strict=False))) == tuple(
         texts

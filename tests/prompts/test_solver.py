@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tevo.prompts.solver import SolverReply, letter_of, read_choice, read_reply, solver_prompt, write_reply
@@ -22,6 +22,7 @@ spans = st.lists(st.tuples(tenths, tenths).map(lambda p: Span(min(p), max(p))), 
 
 
 @given(words, spans, st.one_of(st.just(""), words))
+@settings(deadline=None)
 def test_an_open_reply_comes_back_as_it_was_written(answer, evidence, thought):
     reply = SolverReply(answer, evidence, thought)
     reading = read_reply(write_reply(reply, "open"), OPEN, VIDEO)
@@ -29,6 +30,7 @@ def test_an_open_reply_comes_back_as_it_was_written(answer, evidence, thought):
 
 
 @given(st.sampled_from(range(4)), spans, st.one_of(st.just(""), words))
+@settings(deadline=None)
 def test_a_choice_comes_back_as_it_was_written(index, evidence, thought):
     reply = SolverReply(letter_of(CHOICE, OPTIONS[index]), evidence, thought)
     reading = read_reply(write_reply(reply, CHOICE.kind), CHOICE, VIDEO)
@@ -36,6 +38,7 @@ def test_a_choice_comes_back_as_it_was_written(index, evidence, thought):
 
 
 @given(spans)
+@settings(deadline=None)
 def test_a_when_reply_is_its_spans(evidence):
     text = write_reply(SolverReply(spans=evidence), "when")
     assert "<answer>" not in text

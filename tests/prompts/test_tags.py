@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tevo.prompts.tags import read_spans, take_apart, token_roles, write_spans
@@ -12,11 +12,13 @@ spans = st.lists(st.tuples(tenths, tenths).map(lambda pair: Span(min(pair), max(
 
 
 @given(spans)
+@settings(deadline=None)
 def test_spans_come_back_as_they_were_written(given_spans):
     assert read_spans(write_spans(given_spans), VIDEO) == (tuple(given_spans), ())
 
 
 @given(spans, st.floats(-1000, 1000))
+@settings(deadline=None)
 def test_spans_come_back_through_any_origin(given_spans, origin_s):
     """What the model calls second 0 is the window's beginning; tenths of a second are all that is lost."""
     limits = Span(origin_s, origin_s + 100)
@@ -80,6 +82,7 @@ def test_sections_say_where_they_are():
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.data())
+@settings(deadline=None)
 def test_a_token_has_the_role_of_its_characters(lengths, data):
     """Whatever the tokens are: a token is marked exactly when it holds a character of a marked stretch."""
     ends = torch.tensor(lengths).cumsum(0)

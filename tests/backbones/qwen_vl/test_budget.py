@@ -41,6 +41,7 @@ def test_no_budget_at_all_is_an_error(max_tokens):
 
 
 @given(st.integers(1, 200), st.integers(1, 200))
+@settings(deadline=None)
 def test_frames_are_spread_over_the_whole_video(num_frames, wanted):
     chosen = spread(num_frames, wanted)
     assert len(chosen) == wanted and bool((chosen.diff() >= 0).all()) and 0 <= chosen[0] and chosen[-1] < num_frames

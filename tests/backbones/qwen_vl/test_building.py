@@ -21,6 +21,24 @@ def test_a_saved_folder_comes_back_whole(model, random_frames, tmp_path):
     assert torch.equal(*scores)
 
 
+def test_the_names_of_the_published_files_are_understood(build, tmp_path):
+    """Qwen2.5-VL's files say ``visual.*`` and ``model.layers.*``, transformers model.visual and so on."""
+    from safetensors.torch import load_file, save_file
+
+    model = build("qwen2_5_vl_tiny")
+    model.model.save_pretrained(tmp_path)
+    model.processor.save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    plain = {
+        name.replace("model.visual.", "visual.").replace("model.language_model.", "model."): value
+        for name, value in state.items()
+    }
+    assert "visual.blocks.0.attn.qkv.weight" in plain and "model.layers.0.self_attn.q_proj.weight" in plain
+    save_file(plain, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    again = QwenVL(str(tmp_path), trainable="all").model.state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in model.model.state_dict().items())
+
+
 def test_a_checkpoint_of_another_family_is_refused(tmp_path):
     from transformers import CLIPConfig
 
