@@ -78,7 +78,7 @@ def list_() -> None:
         print(f"  {name:<20}{origin}")
     print("configs (--config conf/NAME):")
     for name, path in shipped_configs().items():
-        print(f"  {name:<20}{path}")
+        print(f"  {name:<26}{path}")
 
 
 def init(folder: Path = Path("."), force: bool = False) -> None:
