@@ -7,6 +7,7 @@ import torch
 
 from tevo.heads.evidence import HeadConfig
 from tevo.heads.policy import GroundedPolicy
+from tevo.heads.spans import least_risk_spans, pair_logits
 from tevo.ops import span_iou
 from tevo.structures import Role
 
@@ -60,14 +61,20 @@ def test_spans_lie_on_the_tokens_of_their_own_video(scene):
             assert end in seen[:, 1].tolist()
 
 
-def test_greedy_rollout_is_the_prediction(scene):
+def test_the_prediction_is_the_span_of_least_risk_and_of_several_the_greedy_ones(scene):
     policy, state, queries = scene
+    evidence = policy.evidence(state, queries)
     best = policy.rollout(state, queries, 1, greedy=True).rollouts
     found = policy.predict(state, queries)
-    assert torch.equal(found.spans, best.spans[:, 0])
+    several = queries.max_spans > 1
+    assert several.any() and not several.all()
     assert torch.equal(found.span_mask, best.span_mask[:, 0])
-    answered = queries.option_mask.any(-1)
-    assert torch.equal(found.option_probs.argmax(-1)[answered], best.answers[answered, 0])
+    assert torch.equal(found.spans[several], best.spans[several, 0])
+    token_spans = state.tokens.spans[queries.rows]
+    first, last = least_risk_spans(pair_logits(evidence.logits), token_spans).unbind(-1)
+    rows = torch.arange(len(first))
+    wanted = torch.stack([token_spans[rows, first, 0], token_spans[rows, last, 1]], -1)
+    assert torch.equal(found.spans[~several, 0], wanted[~several])
     torch.testing.assert_close(found.option_probs.sum(-1), torch.ones(4))
     assert ((found.span_scores > 0) == found.span_mask).all()
     assert (found.span_scores <= 1 + 1e-5).all()
