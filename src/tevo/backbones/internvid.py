@@ -4,6 +4,7 @@ Source and parts: :mod:`tevo.backbones.viclip`.
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -22,6 +23,8 @@ from tevo.backbones.texts import TextMemory
 from tevo.backbones.tiny import INTERNVID_TINY, load_tiny, tiny_weights
 from tevo.backbones.viclip import VICLIP_B16, VICLIP_L14, Viclip, ViclipConfig, load_published
 from tevo.structures import VideoTokens
+
+log = logging.getLogger(__name__)
 
 HUB_FILE = "model.safetensors"  # of the published weights, in a hub repository or a copy of one
 
@@ -136,10 +139,12 @@ class InternVidBackbone(Backbone, TextEncoder, Tunable):
 
 def _load(model: Viclip, pretrained: str) -> None:
     try:
-        load_published(model, find_weights(pretrained, HUB_FILE))
+        unused = load_published(model, find_weights(pretrained, HUB_FILE))
     except OSError as error:
         local = "a local file or folder (`pretrained: /path/to/model.safetensors`)"
         raise cannot_load(f"the ViCLIP weights {pretrained!r}", error, local) from error
+    for name, what in unused.items():
+        log.info("%s: %s is not used (%s)", pretrained, name, what)
 
 
 @register_backbone
