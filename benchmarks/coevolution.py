@@ -154,9 +154,10 @@ def show_rounds(cells: dict[tuple[str, int], dict[str, Any]], seeds: list[int]) 
     print("\nfull, by seed and round: test mIoU, acc_gqa; pseudo-answers right, tIoU of pseudo-evidence, questions")
     for seed in seeds:
         for row in cells.get(("full", seed), {}).get("rounds", []):
-            overall = row["metrics"].get("overall", row["metrics"])
-            audit = f"{row['pseudo_answer_accuracy']:5.1f} {row['pseudo_evidence_iou']:5.1f} {row['pool']:6d}"
-            print(f"  seed {seed} round {row['round']}: {overall['mIoU']:5.1f} {overall['acc_gqa']:5.1f}   {audit}")
+            metrics, pool = row["metrics"], f"{row['pool']:6d}"
+            audit = f"{row['pseudo_answer_accuracy']:5.1f} {row['pseudo_evidence_iou']:5.1f} {pool}"
+            tested = f"{metrics['test/mIoU']:5.1f} {metrics['test/acc_gqa']:5.1f}"
+            print(f"  seed {seed} round {row['round']}: {tested}   {audit}")
 
 
 def main() -> None:
