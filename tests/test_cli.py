@@ -4,7 +4,7 @@ import pytest
 
 from tevo import TevoError, __version__
 from tevo.cli import main
-from tevo.verbs.table import SMALL_VERBS, TRAINER_VERBS
+from tevo.verbs.table import REHEARSAL_VERBS, SMALL_VERBS, TRAINER_VERBS
 
 
 def refusal(words, capsys):
@@ -21,7 +21,7 @@ def refusal(words, capsys):
 def test_help_names_every_verb(words, capsys):
     main(words)
     printed = capsys.readouterr().out
-    for verb in (*TRAINER_VERBS, *SMALL_VERBS):
+    for verb in (*TRAINER_VERBS, *REHEARSAL_VERBS, *SMALL_VERBS):
         assert f"\n  {verb} " in printed
 
 

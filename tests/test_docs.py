@@ -11,7 +11,7 @@ import pytest
 
 from tevo.cli import main
 from tevo.verbs.small import parser_of
-from tevo.verbs.table import SMALL_VERBS, TRAINER_VERBS
+from tevo.verbs.table import REHEARSAL_VERBS, SMALL_VERBS, TRAINER_VERBS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -55,7 +55,7 @@ def test_commands_are_accepted(command, tmp_path, monkeypatch, capsys):
     elif words[0] in SMALL_VERBS:
         parser_of(words[0]).parse_args(words[1:])
     else:
-        assert program == "tevo" and words[0] in TRAINER_VERBS
+        assert program == "tevo" and words[0] in TRAINER_VERBS | REHEARSAL_VERBS
         with pytest.raises(SystemExit) as end:  # a wrong key, file or value would end with 2
             main([*words, *([] if "--print_config" in words else ["--print_config"])])
         assert end.value.code == 0, capsys.readouterr().err

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from tevo.errors import TevoError
 from tevo.verbs.configs import with_shipped_configs
-from tevo.verbs.table import TRAINER_VERBS, help_text, version_text, where_is
+from tevo.verbs.table import REHEARSAL_VERBS, TRAINER_VERBS, help_text, version_text, where_is
 
 
 def main(args: list[str] | None = None) -> None:
@@ -37,4 +37,4 @@ def dispatch(words: list[str]) -> None:
         print(version_text())
     else:
         module = import_module(where_is(words[0]))
-        module.run(with_shipped_configs(words) if words[0] in TRAINER_VERBS else words)
+        module.run(with_shipped_configs(words) if words[0] in TRAINER_VERBS | REHEARSAL_VERBS else words)

@@ -145,11 +145,12 @@ class VideoQuestions(pl.LightningDataModule):
         """
         if self.trainer is not None:
             backbone.to(self.trainer.strategy.root_device)
-        self._store = self._store_of(backbone, with_frames)
+        self._store = self.store_of(backbone, with_frames)
         failed = self._look(self._store, self.found.videos) | self._look(self._store, self.found.asked.videos)
         self.found = self.sources.without(self.found, failed)
 
-    def _store_of(self, backbone: Backbone, with_frames: bool = False) -> FeatureStore:
+    def store_of(self, backbone: Backbone, with_frames: bool = False) -> FeatureStore:
+        """Where the features of this backbone come from, by the settings of the run; nothing is read yet."""
         return FeatureStore(
             backbone,
             self.cache_dir / "features",
@@ -253,12 +254,21 @@ class VideoQuestions(pl.LightningDataModule):
         kept = {name: info for name, info in self.videos.items() if name in self.heldout} or self.videos
         return serve_videos(self.store, kept, self.videos_per_batch, "heldout", Share(same_length=False))
 
+    @property
+    def teacher_videos(self) -> dict[str, VideoInfo]:
+        """The videos that phase 0 sees, evenly among those to train on."""
+        step = max(1, len(self.videos) // TEACHER_VIDEOS)
+        return dict(list(self.videos.items())[::step][:TEACHER_VIDEOS])
+
+    def teacher_store(self, teacher: Backbone, store: FeatureStore) -> FeatureStore:
+        """Where the teacher's features come from: of the very frames that ``store`` has of the backbone's."""
+        theirs = self.store_of(teacher)
+        theirs.plan = store.plan
+        return theirs
+
     def teacher_pairs(self, teacher: Backbone) -> Iterator[tuple[VideoBatch, VideoTokens]]:
         """Some videos as the backbone saw them beside what its teacher sees in the same frames (phase 0)."""
-        step = max(1, len(self.videos) // TEACHER_VIDEOS)
-        some = dict(list(self.videos.items())[::step][:TEACHER_VIDEOS])
-        store = self._store_of(teacher)
-        store.plan = self.store.plan
+        store, some = self.teacher_store(teacher, self.store), self.teacher_videos
         failed = self._look(store, some)
         some = {name: info for name, info in some.items() if info.path not in failed}
         yield from serve_pairs(self.store, store, some, self.videos_per_batch)

@@ -97,6 +97,14 @@ class FeatureStore:
         frames = self._frames(video)
         return replace(features, frames=frames, order=self.plan.order(video, len(frames.times_s)))
 
+    def stored(self, video: VideoInfo) -> dict[str, Tensor]:
+        """What lies in the cache of a video, as it lies there; empty where nothing does."""
+        return self._cached(video) or {}
+
+    def has(self, video: VideoInfo) -> bool:
+        """Whether the features of a video lie in the cache."""
+        return self.cache is not None and self.cache.has(self._key(video))
+
     def encode_all(
         self, videos: Mapping[str, VideoInfo], progress: bool = True, rank: int = 0, world_size: int = 1
     ) -> Encoded:

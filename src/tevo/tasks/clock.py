@@ -2,8 +2,13 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Stopwatch:
@@ -26,3 +31,27 @@ class Stopwatch:
         taken = {name: round(seconds, 3) for name, seconds in self.seconds.items()}
         self.seconds.clear()
         return taken
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """What has parts that take time."""
+
+    parts: Stopwatch
+
+
+S = TypeVar("S", bound=Timed)
+
+
+def part(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], R]]:
+    """Decorator: count all that a method does as one part of its object's run."""
+
+    def decorate(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+        @wraps(method)
+        def timed(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            with self.parts.stage(name):
+                return method(self, *args, **kwargs)
+
+        return cast(Callable[Concatenate[S, P], R], timed)
+
+    return decorate

@@ -25,7 +25,7 @@ from tevo.structures import Question, Span, Verdict
 from tevo.tasks.alignment import changed, fit_alignment
 from tevo.tasks.base import Roles
 from tevo.tasks.checkpoints import RunCheckpoint, is_default
-from tevo.tasks.clock import Stopwatch
+from tevo.tasks.clock import Stopwatch, part
 from tevo.tasks.folders import Release, save_questioner, save_solver
 from tevo.tasks.judge import Examination, Judge
 from tevo.tasks.pooling import WITNESSES, SignalTally, balance_answers, examine_questions, judge_pool, pool_signals
@@ -86,7 +86,7 @@ class CoEvolution(Roles):
             raise TevoError(f"model.witness must be one of {', '.join(WITNESSES)}, got {witness!r}")
         self.rule, self.witness, self.early_stop = pool, witness, early_stop
         self.votes, self.views, self.checkpoint_every_steps = votes, views, checkpoint_every_steps
-        self.clock = Stopwatch()
+        self.clock, self.parts = Stopwatch(), Stopwatch()  # by stage, for each round; by part, for planning
         self._val_limit: float | int = 1.0  # the Trainer's own
         self._place = ""  # epoch and batch under way
         self._gathered: Asking | Experience | None = None  # rollouts that a step was taken on already
@@ -157,6 +157,7 @@ class CoEvolution(Roles):
         ):
             self._build_pool(self.data.epoch.round)
 
+    @part("align")
     def _align(self, teacher: Backbone) -> None:
         """Phase 0: the backbone's tokens learn, label-free, where they lie in the text's space."""
         before = {name: tensor.clone() for name, tensor in self.backbone.state_dict().items()}
@@ -314,6 +315,7 @@ class CoEvolution(Roles):
 
     # --- between the phases ---
 
+    @part("pool")
     @torch.no_grad()
     def _build_pool(self, round: int) -> None:
         """The Questioner writes questions for every training video; the Solver votes; each is kept or dropped."""
@@ -350,6 +352,7 @@ class CoEvolution(Roles):
         tally.unrenderable += int((~asked.gate).sum())
         return distinct(*asked.flat())
 
+    @part("signals")
     @torch.no_grad()
     def _signals(self, round: int) -> tuple[Signals, Signals]:
         """The unlabelled signals on held-out videos (ALGORITHM 7): today's Solver as judge, and round 0's."""
@@ -367,6 +370,7 @@ class CoEvolution(Roles):
             tallies.append(tally.signals())
         return tallies[0], tallies[1]
 
+    @part("round")
     @torch.no_grad()
     def _finish_round(self, round: int) -> None:
         """Measure a round, write what it left, keep its models."""

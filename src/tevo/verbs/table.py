@@ -11,6 +11,10 @@ TRAINER_VERBS = {
     "test": "the same on the test questions",
     "predict": "answer a file of questions (--data.questions FILE) with spans in seconds",
 }
+REHEARSAL_VERBS = {
+    "plan": "with the options of fit: what it will read, hold and take, before it starts",
+    "check-reward": "with the options of fit: a few rollouts, every reward term, and whether anything can be learnt",
+}
 SMALL_VERBS = {
     "index": "probe every video under a folder once and list the bad ones with their reasons",
     "world": "render the procedural world: real mp4 files with known events",
@@ -42,7 +46,7 @@ With your own videos:
 
 def help_text() -> str:
     """What ``tevo --help`` prints."""
-    rows = (f"  {verb:<10}{line}" for verb, line in (TRAINER_VERBS | SMALL_VERBS).items())
+    rows = (f"  {verb:<14}{line}" for verb, line in (TRAINER_VERBS | REHEARSAL_VERBS | SMALL_VERBS).items())
     return _HELP.format(verbs="\n".join(rows))
 
 
@@ -59,9 +63,11 @@ def where_is(verb: str) -> str:
     """
     if verb in TRAINER_VERBS:
         return "tevo.verbs.trainer"
+    if verb in REHEARSAL_VERBS:
+        return f"tevo.verbs.{verb.replace('-', '_')}"
     if verb in SMALL_VERBS:
         return "tevo.verbs.small"
-    verbs = [*TRAINER_VERBS, *SMALL_VERBS]
+    verbs = [*TRAINER_VERBS, *REHEARSAL_VERBS, *SMALL_VERBS]
     close = get_close_matches(verb, verbs, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "`tevo --help` says what each does."
     raise TevoError(f"{verb!r} is not a verb of tevo. Verbs: {', '.join(verbs)}; {hint}")

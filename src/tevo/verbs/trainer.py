@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -132,11 +133,33 @@ def run(
         TevoError: for a bad combination of options, or a checkpoint from elsewhere.
         argparse.ArgumentError: for an unknown option or a value of the wrong type.
     """
+    build(words, TevoCLI, _parser_settings(), model, data)
+
+
+def build(
+    words: list[str],
+    kind: type[TevoCLI],
+    parser_settings: dict[str, Any],
+    model: type[LightningModule] = CoEvolution,
+    data: type[LightningDataModule] = VideoQuestions,
+) -> TevoCLI:
+    """Build what the words describe, and do with it what this kind of command line does.
+
+    Args:
+        words: a Trainer's verb and its options.
+        kind: of command line.
+        parser_settings: how its parsers are made.
+        model: what is trained.
+        data: what it is trained on.
+
+    Raises:
+        TevoError: as :func:`run`.
+    """
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # `class_path: my_backbone.MyBackbone` finds a file in the current folder
     hush()
     try:
-        TevoCLI(
+        return kind(
             model,
             data,
             args=words,
@@ -144,7 +167,7 @@ def run(
             save_config_kwargs={"save_to_log_dir": False},
             seed_everything_default=0,
             trainer_defaults=TRAINER_DEFAULTS,
-            parser_kwargs=_parser_settings(),
+            parser_kwargs=parser_settings,
             auto_configure_optimizers=False,
         )
     except MisconfigurationException as error:
@@ -166,9 +189,18 @@ def own_cause(error: ValueError) -> ValueError:
 
 def _parser_settings() -> dict[str, Any]:
     """How the main parser and that of each verb are built."""
+    return parser_settings({verb: (verb, line) for verb, line in TRAINER_VERBS.items()})
+
+
+def parser_settings(verbs: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """How the parsers of some verbs of the Trainer are built.
+
+    Args:
+        verbs: what the user calls each of them, and its line of help.
+    """
     options = "[--config FILE ...] [--trainer.KEY VALUE] [--model.KEY VALUE] [--data.KEY VALUE] ..."
-    verbs = {
-        verb: {"usage": f"tevo {verb} {options}", "description": f"{line}."} for verb, line in TRAINER_VERBS.items()
+    each = {
+        verb: {"usage": f"tevo {name} {options}", "description": f"{line}."} for verb, (name, line) in verbs.items()
     }
     # Without abbreviations, or `--model.round` would be taken for `--model.rounds`.
-    return {"prog": "tevo", "exit_on_error": False, "allow_abbrev": False, **verbs}
+    return {"prog": "tevo", "exit_on_error": False, "allow_abbrev": False, **each}

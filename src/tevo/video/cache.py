@@ -104,6 +104,10 @@ class FeatureCache:
         self.counts.hits += 1
         return tensors
 
+    def has(self, key: str) -> bool:
+        """Whether there is an entry, without opening it; it may still prove damaged."""
+        return self._path(key).is_file()
+
     def put(self, key: str, tensors: dict[str, Tensor]) -> None:
         """Store tensors under a key; what is larger than the whole bound is not kept."""
         path = self._path(key)
