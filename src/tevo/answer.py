@@ -230,7 +230,7 @@ class Answerer:
             return []
         found = replace(self.probing, progress=progress).paths(sorted({question.video for question in asked}))
         usable, reasons = self._encoded(found, progress)
-        prober = Prober(self.solver.policy, as_encoder(self.store.backbone))
+        prober = Prober(self.solver.policy, as_encoder(self.store.backbone), self.solver.see)
         terms = judge_claims(prober, self._batches(usable, asked), claims, seed)
         return [
             Judged(claim.question.id, terms.get(own.id, {}), reasons.get(own.video, ""))

@@ -14,7 +14,8 @@ from tevo.backbones.tuning import TowerConfig
 from tevo.errors import TevoError
 from tevo.heads.evidence import HeadConfig
 from tevo.tasks.coevolution import CoEvolution
-from tevo.tasks.folders import load_solver
+from tevo.tasks.folders import Release, load_solver
+from tevo.tasks.inspection import inspect_rewards
 from tevo.tasks.solver import SolverConfig
 
 
@@ -144,3 +145,25 @@ def test_frames_travel_only_where_a_tower_learns(run, model, data, trainer, exam
 def test_a_backbone_that_does_not_know_its_tower_is_refused(example):
     with pytest.raises(TevoError, match=r"MyBackbone does not say .*tower_parts"):
         CoEvolution(example(), solver=solver_config("all"))
+
+
+def test_evidence_is_judged_by_what_the_tower_sees(run, world):
+    """Not by what the frozen backbone would have shown it."""
+    model, _, _, videos = run
+    release = Release(model.backbone, {}, videos.store.plan, model.questioner.phrases)
+    judge = Answerer(model.solver, release, videos.cache_dir)
+    lines = (world / "test" / "annotations.jsonl").read_text().splitlines()
+    rows = [row | {"pred_answer": row["answer"], "pred_relevant_windows": row["relevant_windows"]}
+            for row in map(json.loads, lines)]  # fmt: skip
+    own = judge.evidence_quality(rows, world / "test", progress=False)
+    assert all(one.terms for one in own)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model.solver, "see", lambda batch: batch)
+        assert judge.evidence_quality(rows, world / "test", progress=False) != own
+
+
+def test_rewards_are_inspected_through_the_tower(run):
+    model, _, _, videos = run
+    found = inspect_rewards(model, videos.all_videos(), videos.curriculum.allowed_kinds(1))
+    assert found.solver.groups == len(found.kept) > 0
+    assert len(found.solver.terms["answer"]) == 4 * len(found.kept)

@@ -156,7 +156,8 @@ def pay_rollouts(
     was_training = solver.policy.training
     solver.policy.eval()
     generator = model.generator("check/rollout", number)
-    rollouts = solver.policy.rollout(solver.watch(videos.tokens), queries, solver.config.group, generator).rollouts
+    state = solver.watch(solver.see(videos).tokens)
+    rollouts = solver.policy.rollout(state, queries, solver.config.group, generator).rollouts
     solver.policy.train(was_training)
     terms = solver.rewards(videos, queries, targets, rollouts, solver.reference)
     weights = solver.config.rewards

@@ -1,7 +1,7 @@
 """Asks a judge what predicted evidence is worth: hides it, shows it alone, looks for it again; no label is read."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,10 +86,12 @@ class Prober:
     Args:
         policy: answers; in eval mode.
         encoder: projects tokens into the text's space.
+        see: the videos as the policy sees them, where it does not look through the frozen backbone.
     """
 
     policy: GroundedPolicy
     encoder: TextEncoder
+    see: Callable[[VideoBatch], VideoBatch] | None = None
 
     @torch.no_grad()
     def probe(
@@ -103,6 +105,7 @@ class Prober:
             rows: row of each claim's video.
             generator: of the places, the views and the samples.
         """
+        videos = videos if self.see is None else self.see(videos)
         device = videos.tokens.values.device
         spans, mask = (part.to(device) for part in pad_spans([claim.spans for claim in claims]))
         start, end = videos.start_s[rows], videos.end_s[rows]

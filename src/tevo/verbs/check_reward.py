@@ -37,8 +37,9 @@ def check(cli: Rehearsal) -> str:
     names = list(data.videos)
     few = [names[index] for index in shuffled_order(len(names), data.seed, "check")[:VIDEOS]]
     data.found = replace(data.found, videos={name: data.videos[name] for name in few}, asked=data.found.asked.only(()))
-    data.attach(model.backbone.to(cli.trainer.strategy.root_device))
-    model.to(cli.trainer.strategy.root_device)
+    device = cli.trainer.strategy.root_device
+    data.attach(model.backbone.to(device), with_frames=model.solver.tower is not None)
+    model.to(device)
     if model.encoder.teacher is not None:
         fit_alignment(model.encoder, data.teacher_pairs(model.encoder.teacher))
     data.curriculum.start_round(1)

@@ -96,7 +96,8 @@ def make_plan(cli: Rehearsal, folder: Path) -> Plan:
     model, data, schedule = cli.evolution, cli.videos, cli.evolution.schedule
     data.prepare_data()
     data.setup("fit")
-    store = data.store_of(model.backbone.to(cli.trainer.strategy.root_device))
+    tuned = model.solver.tower is not None
+    store = data.store_of(model.backbone.to(cli.trainer.strategy.root_device), with_frames=tuned)
     survey = survey_of(cli, store)
     own = [info for info in survey.videos.values() if info.path in survey.missing]
     frame_s, looked_at = look(store, own or [info for info in survey.asked.values() if info.path in survey.missing])
@@ -107,6 +108,7 @@ def make_plan(cli: Rehearsal, folder: Path) -> Plan:
     sample = list(data.videos.values())  # those that proved readable
     features = [store.get(info) for info in sample]
     num_bytes = sum(sum(t.nbytes for t in store.stored(info).values()) for info in sample)
+    num_bytes += sum(item.frames.frames.nbytes for item in features if item.frames is not None)
     pooled = len(data.pool.verdicts) / len(sample)
     frames = sum(survey.frames[info.path] for info in sample)
     work = replace(work_of(cli, survey, schedule, pooled), teacher_frames=teacher_frames)
