@@ -181,7 +181,7 @@ def _check_alignment(backbone: Backbone, teacher: Backbone, values: Tensor, join
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(40, values.shape[-1], generator=generator).to(values)
     targets = torch.randn(40, joint, generator=generator).to(values)
-    figures = fitted.fit_projection(rows, targets)
+    figures = fitted.fit_projection(rows, targets, torch.arange(40) // 20)
     numbers = all(isinstance(figure, float) for figure in figures.values())
     assert numbers, f"fit_projection must return numbers to log, got {figures}"
     assert isinstance(backbone, TextEncoder)

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from tevo.backbones.alignment import fit_ridge, mean_cosine
+from tevo.backbones.alignment import change_explained, fit_ridge, mean_cosine, stress_change, video_means
 
 
 def _pairs(rows: int = 400) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -44,3 +45,40 @@ def test_mean_cosine_is_the_mean_over_paired_rows():
     first = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     second = torch.tensor([[3.0, 0.0], [1.0, 0.0]])
     assert mean_cosine(first, second) == 0.5
+
+
+def test_each_row_gets_the_mean_of_its_video():
+    rows = torch.tensor([[0.0], [2.0], [10.0], [4.0]])
+    assert video_means(rows, torch.tensor([7, 7, 3, 7]))[:, 0].tolist() == [2.0, 2.0, 10.0, 2.0]
+
+
+def test_stressing_change_draws_videos_together_and_leaves_what_happens_in_them():
+    values, videos = torch.randn(30, 4, generator=torch.Generator().manual_seed(0)), torch.arange(30) // 10
+    stressed = stress_change(values, videos, 0.3)
+    torch.testing.assert_close(stressed - video_means(stressed, videos), values - video_means(values, videos))
+    middle = values.mean(0)
+    torch.testing.assert_close(video_means(stressed, videos) - middle, 0.3 * (video_means(values, videos) - middle))
+    torch.testing.assert_close(stress_change(values, videos, 1.0), values)
+
+
+def test_a_map_too_small_for_both_follows_the_change():
+    generator = torch.Generator().manual_seed(0)
+    videos = torch.arange(400) // 20
+    scene = 10 * torch.randn(20, 1, generator=generator)[videos]  # large, and the same through a video
+    event = torch.randn(400, 1, generator=generator)
+    values, targets = scene + event, torch.cat([-scene, event], -1)  # one number in, two that want it differently
+
+    def explained(still: float) -> float:
+        center, weight, bias = fit_ridge(
+            stress_change(values, videos, still), stress_change(targets, videos, still), 0.0
+        )
+        return change_explained((values - center) @ weight + bias, targets, videos)
+
+    assert explained(1.0) < 0 < 0.99 < explained(0.0)
+
+
+def test_following_all_change_is_one_and_none_is_zero():
+    targets, videos = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(40) // 10
+    whole = change_explained(targets + videos[:, None], targets, videos)  # offsets of whole videos are no change
+    assert whole == pytest.approx(1.0)
+    assert change_explained(torch.zeros(40, 3), targets, videos) == pytest.approx(0.0)

@@ -28,10 +28,11 @@ def _frames(time: int) -> tuple[torch.Tensor, torch.Tensor]:
     return frames, torch.arange(time).expand(2, -1) * 0.25 + 1.0
 
 
-def _rows(num: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
+def _rows(num: int = 200) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(num, DIM, generator=generator) + 2.0
-    return values, values[:, :20] @ torch.randn(20, 128, generator=generator) + 5.0
+    targets = values[:, :20] @ torch.randn(20, 128, generator=generator) + 5.0
+    return values, targets, torch.arange(num) * 20 // num  # twenty videos
 
 
 def test_a_token_is_the_mean_of_its_tubelets_patches(videomae):
@@ -91,19 +92,22 @@ def test_checkpoints_without_a_final_norm_get_one(videomae):
 
 def test_the_fitted_projection_finds_a_linear_map_on_rows_it_has_not_seen(videomae):
     backbone = copy.deepcopy(videomae)
-    values, targets = _rows(2000)
+    values, targets, videos = _rows(2000)
     before = float(torch.cosine_similarity(backbone.project(values), targets).mean())
-    figures = backbone.fit_projection(values, targets)
+    figures = backbone.fit_projection(values, targets, videos)
     assert before < 0.5 < 0.99 < figures["cosine_heldout"] <= figures["cosine"] + 1e-3
     torch.testing.assert_close(backbone.project(values).norm(dim=-1), torch.ones(2000))
 
 
-def test_every_tenth_row_is_held_out(videomae):
-    values, targets = _rows()
+@pytest.mark.parametrize(("number", "out"), [(20, range(90, 100)), (2, range(9, 200, 10))])
+def test_every_tenth_video_is_held_out_and_of_few_videos_every_tenth_row(videomae, number, out):
+    values, targets, _ = _rows()
+    videos = torch.arange(200) * number // 200
     spoilt = targets.clone()
-    spoilt[9::10] = -spoilt[9::10]
+    out = [*out, *(range(190, 200) if number == 20 else ())]
+    spoilt[out] = -spoilt[out]
     first, second = copy.deepcopy(videomae), copy.deepcopy(videomae)
-    clean, dirty = first.fit_projection(values, targets), second.fit_projection(values, spoilt)
+    clean, dirty = first.fit_projection(values, targets, videos), second.fit_projection(values, spoilt, videos)
     assert torch.equal(first.weight, second.weight)
     assert clean["cosine"] == dirty["cosine"]
     assert dirty["cosine_heldout"] == pytest.approx(-clean["cosine_heldout"])
@@ -119,8 +123,8 @@ def test_a_checkpoint_carries_the_projection_and_the_fingerprint_does_not(videom
 
 
 def test_too_few_rows_or_rows_of_another_space_are_refused(videomae):
-    values, targets = _rows()
-    for bad in ((values[:9], targets[:9]), (values, targets[:, :64])):
+    values, targets, videos = _rows()
+    for bad in ((values[:9], targets[:9], videos[:9]), (values, targets[:, :64], videos)):
         with pytest.raises(TevoError, match="at least ten tokens"):
             copy.deepcopy(videomae).fit_projection(*bad)
 

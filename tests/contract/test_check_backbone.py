@@ -54,7 +54,7 @@ class Aligned(Good):
     def project(self, values):
         return F.normalize(values + self.shift, dim=-1)
 
-    def fit_projection(self, values, targets):
+    def fit_projection(self, values, targets, videos):
         self.shift.copy_(targets.mean(dim=0) + 1.0)
         return {"cosine": 0.5}
 
@@ -167,7 +167,7 @@ class StaleFingerprint(Good):
 
 
 class FitsNothing(Aligned):
-    def fit_projection(self, values, targets):
+    def fit_projection(self, values, targets, videos):
         return {"cosine": 1.0}
 
 

@@ -39,15 +39,16 @@ def test_the_projection_is_fitted_on_all_pairs_at_once(scene, concepts):
     seen = []
 
     class Learner(type(concepts)):
-        def fit_projection(self, values, targets):
-            seen.append((values, targets))
+        def fit_projection(self, values, targets, videos):
+            seen.append((values, targets, videos))
             return {"r2": 0.5}
 
     figures = fit_alignment(Learner(), [(videos, videos.tokens), (videos, videos.tokens)])
     assert figures == {"r2": 0.5}
-    ((values, targets),) = seen
+    ((values, targets, numbers),) = seen
     assert values.shape == targets.shape == (4 * 32, concepts.spec.dim)
     torch.testing.assert_close(values, targets)  # the teacher saw the very same
+    assert numbers.tolist() == [video for video in range(4) for _ in range(32)]
 
 
 def test_what_was_written_is_named():

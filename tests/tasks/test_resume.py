@@ -257,7 +257,7 @@ def test_what_phase_0_fitted_is_in_the_checkpoint(fit, tmp_path, example):
         def project(self, values):
             return values @ self.order
 
-        def fit_projection(self, values, targets):
+        def fit_projection(self, values, targets, videos):
             self.num_fits += 1
             assert len(values) == len(targets) > 0
             self.order.copy_(torch.eye(len(self.order)))

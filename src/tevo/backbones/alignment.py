@@ -1,7 +1,7 @@
 """A linear map from one backbone's tokens to another's space, fitted in closed form."""
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,6 +30,32 @@ def fit_ridge(
     penalty = ridge * gram.diagonal().mean() + torch.finfo(gram.dtype).tiny
     gram.diagonal().add_(penalty)
     return center, torch.linalg.solve(gram, inputs.T @ (outputs - bias)), bias
+
+
+def video_means(rows: Float[Tensor, "token dim"], videos: Int[Tensor, "token"]) -> Float[Tensor, "token dim"]:
+    """For each row the mean of the rows of its video (numbered from 0)."""
+    total = rows.new_zeros(int(videos.max()) + 1, rows.shape[1]).index_add(0, videos, rows)
+    return total[videos] / videos.bincount()[videos][:, None]
+
+
+def stress_change(
+    rows: Float[Tensor, "token dim"], videos: Int[Tensor, "token"], still: float
+) -> Float[Tensor, "token dim"]:
+    """The rows with each video's mean drawn towards the mean of all: at ``still`` times its distance.
+
+    Least squares on such rows counts what differs between videos ``still**2`` times as much as what changes within one.
+    """
+    means = video_means(rows, videos)
+    return rows - (1 - still) * (means - rows.mean(dim=0))
+
+
+def change_explained(
+    projected: Float[Tensor, "token joint"], targets: Float[Tensor, "token joint"], videos: Int[Tensor, "token"]
+) -> float:
+    """Share of the targets' variance within videos that the projected tokens follow: 1 at best, 0 for a constant."""
+    goal = targets.double() - video_means(targets.double(), videos)
+    rest = projected.double() - video_means(projected.double(), videos) - goal
+    return 1 - float(rest.square().sum() / goal.square().sum().clamp(min=1e-12))
 
 
 def mean_cosine(first: Float[Tensor, "row dim"], second: Float[Tensor, "row dim"]) -> float:

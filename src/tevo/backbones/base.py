@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from tevo.structures import VideoTokens
@@ -84,7 +84,13 @@ class TextEncoder(ABC):
         return None
 
     def fit_projection(
-        self, values: Float[Tensor, "token dim"], targets: Float[Tensor, "token joint"]
+        self, values: Float[Tensor, "token dim"], targets: Float[Tensor, "token joint"], videos: Int[Tensor, "token"]
     ) -> dict[str, float]:
-        """Fit ``project`` so that values land on the teacher's targets; returns figures to log."""
+        """Fit ``project`` so that values land on the teacher's targets; returns figures to log.
+
+        Args:
+            values: tokens of this backbone, of many videos.
+            targets: the teacher's embeddings of the same moments.
+            videos: which video each row is of, numbered from 0.
+        """
         raise TypeError(f"{type(self).__name__} has a teacher but does not say how to fit its projection")

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from tevo.backbones.alignment import fit_ridge, mean_cosine
+from tevo.backbones.alignment import change_explained, fit_ridge, mean_cosine, stress_change
 from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder, TowerParts, Tunable
 from tevo.backbones.clips import encode_in_clips
 from tevo.backbones.fetching import Pretrained, cannot_load
@@ -50,6 +50,8 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
         fps: default sampling rate, frames a second.
         clips_per_chunk: clips that go through the encoder at once.
         ridge: strength of the projection's penalty, in units of the tokens' mean variance.
+        still: weight in the projection's fit of how videos differ from each other, beside how each changes in time
+            (1: both alike). Most of what an image shows stays the same through a video, and no event is in that.
         mean: per channel, of pixels scaled to 0..1.
         std: per channel, of pixels scaled to 0..1.
 
@@ -70,7 +72,8 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
         frozen: bool = True,
         fps: float = 4.0,  # assumed: half a second a tubelet; Kinetics training used about 7
         clips_per_chunk: int = 8,
-        ridge: float = 1e-2,  # assumed
+        ridge: float = 1e-3,  # assumed
+        still: float = 0.3,  # assumed
         mean: RGB = IMAGENET_MEAN,
         std: RGB = IMAGENET_STD,
     ) -> None:
@@ -84,6 +87,7 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
         self.fps = fps
         self.clips_per_chunk = clips_per_chunk
         self.ridge = ridge
+        self.still = still
         self._name = name or (model if isinstance(model, str) else "videomae")
         dim, joint = int(self.model.config.hidden_size), self.text_tower.spec.dim
         self.register_buffer("center", torch.zeros(dim))
@@ -159,17 +163,19 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
         return F.normalize((values - self.center) @ self.weight + self.bias, dim=-1)
 
     def fit_projection(
-        self, values: Float[Tensor, "token dim"], targets: Float[Tensor, "token joint"]
+        self, values: Float[Tensor, "token dim"], targets: Float[Tensor, "token joint"], videos: Int[Tensor, "token"]
     ) -> dict[str, float]:
         """Fit ``project`` by ridge regression in closed form; no label, no randomness.
 
         Args:
             values: tokens of this backbone.
             targets: the teacher's embeddings of the same frames (their mean over a tubelet).
+            videos: which video each row is of, numbered from 0.
 
         Returns:
-            ``cosine``: mean cosine of projected tokens and targets on the rows fitted on;
-            ``cosine_heldout``: the same on every tenth row, which the fit does not see.
+            ``cosine``: mean cosine of projected tokens and targets on the rows fitted on. ``cosine_heldout``: the same
+            on every tenth video (every tenth row where there are fewer than ten), which the fit does not see.
+            ``change_heldout``: there, the share of the targets' change in time that is followed.
 
         Raises:
             TevoError: when there are fewer than ten rows, or the shapes do not match.
@@ -180,13 +186,17 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
                 f"a projection needs at least ten tokens, each with a target of {joint} dimensions; got values "
                 f"{tuple(values.shape)} and targets {tuple(targets.shape)}; give more or longer videos"
             )
-        held_out = torch.arange(len(values), device=values.device) % 10 == 9
-        fitted = fit_ridge(values[~held_out], targets[~held_out], self.ridge)
+        unit = videos if int(videos.max()) >= 9 else torch.arange(len(values), device=values.device)
+        out = unit % 10 == 9
+        stressed = [stress_change(rows[~out], videos[~out], self.still) for rows in (values, targets)]
+        fitted = fit_ridge(stressed[0], stressed[1], self.ridge)
         for buffer, value in zip((self.center, self.weight, self.bias), fitted, strict=True):
             buffer.copy_(value)
+        projected = self.project(values.to(self.weight))
         return {
-            "cosine": mean_cosine(self.project(values[~held_out].to(self.weight)), targets[~held_out]),
-            "cosine_heldout": mean_cosine(self.project(values[held_out].to(self.weight)), targets[held_out]),
+            "cosine": mean_cosine(projected[~out], targets[~out]),
+            "cosine_heldout": mean_cosine(projected[out], targets[out]),
+            "change_heldout": change_explained(projected[out], targets[out], videos[out]),
         }
 
 

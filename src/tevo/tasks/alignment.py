@@ -34,12 +34,14 @@ def fit_alignment(encoder: TextEncoder, pairs: Iterable[tuple[VideoBatch, VideoT
         encoder: has a teacher.
         pairs: the videos' own tokens beside the teacher's tokens of the same videos.
     """
-    values, targets = [], []
+    values, targets, numbers, first = [], [], [], 0
     for videos, teacher in pairs:
         goal, found = average_over(teacher, videos.tokens.spans, videos.tokens.mask)
         values.append(videos.tokens.values[found])
         targets.append(goal)
-    return encoder.fit_projection(torch.cat(values), torch.cat(targets))
+        numbers.append(found.nonzero()[:, 0] + first)
+        first += len(found)
+    return encoder.fit_projection(torch.cat(values), torch.cat(targets), torch.cat(numbers))
 
 
 def changed(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> set[str]:
