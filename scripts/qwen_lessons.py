@@ -77,8 +77,8 @@ class Teacher:
         self.templates = load_templates("tiny")
         self.bank = sorted(set(captions))
 
-    def lesson(self, num_clips: int, num_turns: int, fps: float = 2.0) -> Lesson:
-        """A video of so many clips, and at most so many turns about it."""
+    def lesson(self, num_clips: int, num_turns: int, fps: float = 2.0, caption: bool = False) -> Lesson:
+        """A video of so many clips, and at most so many turns about it; ``caption``: one, what happens in it."""
         frames, events = self.join(num_clips)
         step = round(FPS / fps)
         begin = self.rng.randrange(step)
@@ -86,7 +86,7 @@ class Teacher:
         end_s = len(frames) / FPS
         turns: list[tuple[str, str]] = []
         for _ in range(4 * num_turns):
-            turn = self.turn(events, end_s)
+            turn = self.caption(events[0], end_s) if caption else self.turn(events, end_s)
             if turn is not None and turn not in turns:
                 turns.append(turn)
             if len(turns) == num_turns:
@@ -115,11 +115,12 @@ class Teacher:
         moved = torch.roll(frames, shift, dims=(-2, -1)).float()
         return (moved * self.rng.uniform(0.9, 1.1) + self.rng.uniform(-8, 8)).clamp(0, 255).to(torch.uint8)
 
+    def caption(self, event: Event, end_s: float) -> tuple[str, str]:
+        """What happens, in the caption's words."""
+        return self.solve(Question("", "", "What happens?", "open", (), event.phrase), [event], end_s)
+
     def turn(self, events: list[Event], end_s: float) -> tuple[str, str] | None:
         """One question and its reply: to the Solver mostly, now and then to the Questioner."""
-        if len(events) == 1 and self.rng.random() < 0.4:
-            question = Question("", "", "What happens?", "open", (), events[0].phrase)
-            return self.solve(question, events, end_s)
         kinds = [kind for kind in KINDS if self.rng.random() < 0.5] or ["when"]
         asks = self.rng.random() < 0.3
         question = self.question(self.rng.choice(kinds if asks else KINDS), events)

@@ -195,16 +195,16 @@ class QwenVL(Backbone, LanguageModel):
 
     def _seen(self, model: Any, prefixes: Sequence[Prefix]) -> Float[Tensor, "layer cell dim"] | None:  # noqa: ANN401
         """Rows of all the prompts' videos; a video that several prompts share is encoded once."""
-        made: dict[int, Tensor] = {}
-        for video in (p.video for p in prefixes):
-            if video is not None and id(video) not in made:
-                values = video.values
-                if values is None and video.patches is not None:
-                    values = self._encode(model, video.patches, video.grid)
-                if values is None:
-                    raise TevoError("a watched video holds neither values nor patches: make it with watch()")
-                made[id(video)] = values.flatten(1, 2).to(self.device)
-        rows = [made[id(p.video)] for p in prefixes if p.video is not None]
+        videos = {id(p.video): p.video for p in prefixes if p.video is not None}
+        made = {key: video.values for key, video in videos.items() if video.values is not None}
+        for grid in sorted({video.grid for key, video in videos.items() if key not in made}):
+            alike = {key: v.patches for key, v in videos.items() if key not in made and v.grid == grid}
+            patches = [part for part in alike.values() if part is not None]
+            if len(patches) < len(alike):
+                raise TevoError("a watched video holds neither values nor patches: make it with watch()")
+            told = self._encode(model, torch.cat(patches), grid)  # all in one pass: no step sees another
+            made |= dict(zip(alike, told.split([len(part) for part in patches], dim=1), strict=True))
+        rows = [made[id(p.video)].flatten(1, 2).to(self.device) for p in prefixes if p.video is not None]
         return torch.cat(rows, dim=1) if rows else None
 
     @torch.no_grad()
