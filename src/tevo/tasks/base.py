@@ -17,9 +17,10 @@ from tevo.data.datasets import QuestionBatch
 from tevo.errors import TevoError
 from tevo.objectives.registry import QuestionerFacts, SolverFacts, load_rewards
 from tevo.structures import Question, Span
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.asking import prediction_row, usual_options, window_outside
 from tevo.tasks.matching import as_encoder, describe_backbone, differences
-from tevo.tasks.questioner import Questioner, QuestionerConfig
+from tevo.tasks.questioner import Questioner
 from tevo.tasks.records import RunRecords, measured, write_rows
 from tevo.tasks.solver import Solver, SolverConfig
 

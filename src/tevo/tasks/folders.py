@@ -22,10 +22,11 @@ from tevo.backbones.base import Backbone
 from tevo.data.views import ViewPlan
 from tevo.errors import TevoError
 from tevo.prompts.phrases import load_phrases
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.atomic import write_folder
 from tevo.tasks.card import plain, render_card
 from tevo.tasks.matching import as_encoder, check_same, describe_backbone, rebuild_backbone
-from tevo.tasks.questioner import Questioner, QuestionerConfig
+from tevo.tasks.questioner import Questioner
 from tevo.tasks.solver import Solver, SolverConfig
 
 FORMAT = 1  # of the folder; raised when an older tevo could not read it

@@ -12,10 +12,11 @@ from tevo.data.datasets import VideoBatch
 from tevo.objectives.credit import outcome_gate
 from tevo.objectives.rewards import solver_reward
 from tevo.structures import Question, Verdict
-from tevo.tasks.coevolution import CoEvolution, distinct, labelled
+from tevo.tasks.coevolution import CoEvolution
 from tevo.tasks.judge import Examination
+from tevo.tasks.labels import distinct, labelled
 from tevo.tasks.pooling import examine_questions, judge_pool
-from tevo.tasks.solver import Targets
+from tevo.tasks.rollout_terms import Targets
 
 EQUAL = 1e-6  # rewards that differ by less are equal to rounding
 NUM_SAMPLES = 3

@@ -203,7 +203,7 @@ class QwenVL(Backbone, LanguageModel):
             if len(patches) < len(alike):
                 raise TevoError("a watched video holds neither values nor patches: make it with watch()")
             told = self._encode(model, torch.cat(patches), grid)  # all in one pass: no step sees another
-            made |= dict(zip(alike, told.split([len(part) for part in patches], dim=1), strict=True))
+            made |= dict(zip(alike, torch.split(told, [len(part) for part in patches], dim=1), strict=True))
         rows = [made[id(p.video)].flatten(1, 2).to(self.device) for p in prefixes if p.video is not None]
         return torch.cat(rows, dim=1) if rows else None
 
