@@ -9,7 +9,8 @@ a span) and writes ``src/tevo/weights/{qwen2_5_vl_tiny,qwen3_vl_tiny}.safetensor
 
 All turns about a video share its tokens: the video is read once a step, as in the update of the co-evolution. Hidden
 matrices are trained by Muon, the rest by AdamW: with AdamW alone a model this small stalls on the pictures. At first
-every video is one clip and nearly every turn its caption, as many as a step holds; then videos grow to many clips.
+every video is one clip and nearly every turn its caption, as many as a step holds, and the clips are those with least
+in them; then come all of them, and videos grow to many clips.
 """
 
 import argparse
@@ -35,7 +36,8 @@ from tevo.structures import Question, Span
 HELD_OUT = 20  # every 20th clip measures, the others train
 GRIDS = ((2, 0.6), (3, 0.2), (4, 0.2))  # cells a side, share of the lessons: the whole video, and a closer look
 TURNS = 6
-CAPTIONS_ALONE = 0.3  # share of the steps in which a video is a single clip
+CAPTIONS_ALONE = 0.35  # share of the steps in which a video is a single clip
+FEWEST = 0.08  # share of the clips at first; all of them when videos begin to grow
 
 
 def schedule(done: float) -> float:
@@ -90,6 +92,7 @@ class School:
         videos, turns, tokens = [], [], 0
         while tokens < self.args.tokens:
             num_clips = self.num_clips(done)
+            self.teacher.share = min(1.0, FEWEST + (1 - FEWEST) * done / CAPTIONS_ALONE)
             caption = num_clips == 1 and self.rng.random() < 0.8
             lesson = self.teacher.lesson(
                 num_clips, 1 if caption else min(TURNS, 2 * num_clips), self.rng.choice([2.0, 2.0, 4.0]), caption

@@ -1,21 +1,16 @@
 """How a Questioner asks and is paid, and what a batch of its questions is."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tevo.data.datasets import VideoBatch
 from tevo.heads.asker import Choices, CueWeights, Segments
 from tevo.objectives.policy import PolicyRule
 from tevo.objectives.rewards import QuestionerWeights
 from tevo.structures import Question
-from tevo.tasks.judge import Examination
-
-Examine = Callable[[VideoBatch, Sequence[Question], Tensor], Examination]
-"""Puts questions to the frozen Solver: (videos, questions, row of each question's video) -> examination."""
+from tevo.tasks.words import Words
 
 
 @dataclass(frozen=True)  # no slots: jsonargparse reads a default with vars()
@@ -39,7 +34,9 @@ class QuestionerConfig:
     lr: float = 1e-3  # learning rate
     cues: CueWeights = field(default_factory=CueWeights)
     rewards: QuestionerWeights = field(default_factory=QuestionerWeights)
+    kl: float = 1e-2  # beta, weight of the KL to the reference; read of a language model alone
     policy: PolicyRule = field(default_factory=PolicyRule)
+    words: Words = field(default_factory=Words)
 
 
 @dataclass(frozen=True, slots=True)

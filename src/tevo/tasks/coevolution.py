@@ -20,18 +20,17 @@ from tevo.metrics.results import RunSpec
 from tevo.objectives.consensus import PoolRule
 from tevo.structures import Question
 from tevo.tasks.alignment import changed, fit_alignment
-from tevo.tasks.asked import Asking, QuestionerConfig
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.checkpoints import RunCheckpoint, is_default
 from tevo.tasks.clock import part
-from tevo.tasks.judge import Examination
+from tevo.tasks.examination import Examination
 from tevo.tasks.labels import labelled
-from tevo.tasks.pooling import examine_questions
+from tevo.tasks.matching import as_encoder
 from tevo.tasks.progress import RunBar, is_default_bar
-from tevo.tasks.questioner import Questioner
-from tevo.tasks.rollout_terms import Targets
+from tevo.tasks.role import Gathered
 from tevo.tasks.rounds import Rounds
 from tevo.tasks.schedule import Phase, Schedule, decayed
-from tevo.tasks.solver import Experience, Solver, SolverConfig
+from tevo.tasks.solving import SolverConfig
 
 
 class CoEvolution(Rounds):
@@ -83,13 +82,13 @@ class CoEvolution(Rounds):
         self.early_stop, self.checkpoint_every_steps = early_stop, checkpoint_every_steps
         self._val_limit: float | int = 1.0  # the Trainer's own
         self._place = ""  # epoch and batch under way
-        self._gathered: Asking | Experience | None = None  # rollouts that a step was taken on already
+        self._gathered: Gathered | None = None  # rollouts that a step was taken on already
 
     # --- the run ---
 
     def setup(self, stage: str) -> None:
         """Encode every video once (cached), and say how long the run is."""
-        self.data.attach(self.backbone, with_frames=self.solver.tower is not None)
+        self.data.attach(self.backbone, with_frames=self.solver.needs_frames)
         if stage != "fit":
             return
         trainer, num_epochs = self.trainer, self.schedule.num_epochs
@@ -128,8 +127,8 @@ class CoEvolution(Rounds):
     def on_fit_start(self) -> None:
         """Phase 0, and round 0, the zero-shot backbone; a resumed run has both. Its checkpoint is loaded by now."""
         self._describe_run()
-        if self.encoder.teacher is not None and not self.alignment:
-            self._align(self.encoder.teacher)
+        if self.teacher is not None and not self.alignment:
+            self._align(self.teacher)
         self.backbone.requires_grad_(False)
         if not self.records.rounds:
             self._finish_round(0)
@@ -143,7 +142,7 @@ class CoEvolution(Rounds):
     def _align(self, teacher: Backbone) -> None:
         """Phase 0: the backbone's tokens learn, label-free, where they lie in the text's space."""
         before = {name: tensor.clone() for name, tensor in self.backbone.state_dict().items()}
-        self.records.alignment = fit_alignment(self.encoder, self.data.teacher_pairs(teacher))
+        self.records.alignment = fit_alignment(as_encoder(self.backbone), self.data.teacher_pairs(teacher))
         after = self.backbone.state_dict()
         self.alignment = {name: after[name].clone() for name in changed(before, after)}
         if self.trainer.is_global_zero:
@@ -179,13 +178,7 @@ class CoEvolution(Rounds):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One AdamW, a parameter group a role, and one for a tower that learns; the rate follows the phase."""
-        groups = [
-            {"params": list(self.questioner.asker.parameters()), "lr": self.questioner.config.lr, "name": "questioner"},
-            {"params": list(self.solver.policy.parameters()), "lr": self.solver.config.lr, "name": "solver"},
-        ]
-        if self.solver.tower is not None:
-            own = list(self.solver.tower.parameters())
-            groups.append({"params": own, "lr": self.solver.config.tower.lr, "name": "tower"})
+        groups: list[Any] = [*self.questioner.groups(), *self.solver.groups()]
         return torch.optim.AdamW(groups, weight_decay=0.01)
 
     def on_train_start(self) -> None:
@@ -201,10 +194,10 @@ class CoEvolution(Rounds):
         self._switch_roles()
 
     def _switch_roles(self) -> None:
-        self.questioner.asker.requires_grad_(self.phase.name == "questioner")
-        self.solver.policy.requires_grad_(self.phase.name == "solver")
-        if self.solver.tower is not None:
-            self.solver.tower.requires_grad_(self.phase.name == "solver")
+        for role, name in ((self.questioner, "questioner"), (self.solver, "solver")):
+            for group in role.groups():
+                for weight in group["params"]:
+                    weight.requires_grad_(self.phase.name == name)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Every batch draws from its own place in the run, and takes its phase's learning rate."""
@@ -247,14 +240,14 @@ class CoEvolution(Rounds):
     ) -> None:
         """As many steps on a batch's rollouts as the role's policy rule says; Lightning counts them as one."""
         phase = self.phase
-        role: Questioner | Solver = self.questioner if phase.name == "questioner" else self.solver
+        role = self.questioner if phase.name == "questioner" else self.solver
         for _ in range(role.config.policy.updates if phase.objective == "grpo" else 1):
             optimizer.step(closure=optimizer_closure)
 
     def _questioner_step(
         self, videos: VideoBatch, phase: Phase, generator: torch.Generator, tag: str
     ) -> tuple[Tensor, dict[str, float]]:
-        if isinstance(self._gathered, Asking):
+        if self._gathered is not None:
             return self.questioner.update(self._gathered, fresh=False)
         kinds = self.data.curriculum.allowed_kinds(phase.round)
         self._gathered = self.questioner.gather(videos, kinds, self._examine, generator, tag)
@@ -266,21 +259,19 @@ class CoEvolution(Rounds):
         questions = [
             labelled(verdict.question, verdict.pseudo_answer, verdict.pseudo_evidence) for verdict in batch.verdicts
         ]
-        queries = self.solver.queries(questions, batch.rows)
-        targets = Targets.of(questions, self.device)
+        given = batch.videos, questions, batch.rows, generator
         if phase.objective == "pseudo_label":
-            return self.solver.pseudo_label_loss(batch.videos, queries, targets, generator)
-        if isinstance(self._gathered, Experience):
+            return self.solver.fit_labels(*given)
+        if self._gathered is not None:
             return self.solver.update(self._gathered, fresh=False)
-        self._gathered = self.solver.gather(batch.videos, queries, targets, self.solver.reference, generator)
+        self._gathered = self.solver.roll(*given)
         loss, figures = self.solver.update(self._gathered)
         for verdict in batch.verdicts:
             self.data.curriculum.observe(verdict.question.level, verdict.agreement, figures["reward/answer"])
         return loss, figures
 
     def _examine(self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor) -> Examination:
-        generator = self.generator("examine", self._place)
-        return examine_questions(self.judge(), videos, questions, rows, generator)
+        return self.judge().put(videos, questions, rows, self.generator("examine", self._place))
 
     def on_train_epoch_end(self) -> None:
         """At the end of a phase: build the pool, or measure the round; then set the next epoch's phase."""

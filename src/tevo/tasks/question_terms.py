@@ -20,7 +20,7 @@ from tevo.objectives.rewards import (
     video_dependency,
 )
 from tevo.structures import Question
-from tevo.tasks.judge import Examination
+from tevo.tasks.examination import Examination
 
 Terms = dict[str, Tensor]
 

@@ -3,10 +3,9 @@
 import random
 from collections.abc import Mapping
 
-import lightning.pytorch as pl
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from tevo.backbones.base import TextEncoder
 from tevo.data.datasets import VideoBatch
@@ -19,11 +18,12 @@ from tevo.prompts.compose import Composed, Named, compose
 from tevo.prompts.grammar import LEVELS
 from tevo.prompts.phrases import causes_of, load_phrases
 from tevo.structures import Question, Span
-from tevo.tasks.asked import Asked, Asking, Examine, QuestionerConfig
+from tevo.tasks.asked import Asked, Asking, QuestionerConfig
 from tevo.tasks.question_terms import examined_terms, question_reward
+from tevo.tasks.role import Asks, Draft, Examine, Paid, ParameterGroup
 
 
-class Questioner(pl.LightningModule):
+class Questioner(Asks):
     """Asks about events it finds in the tokens; learns by GRPO from what a frozen Solver makes of its questions.
 
     Args:
@@ -194,6 +194,28 @@ class Questioner(pl.LightningModule):
     ) -> tuple[Tensor, dict[str, float]]:
         """One GRPO step on questions of its own: :meth:`gather`, then :meth:`update`. Loss and figures to log."""
         return self.update(self.gather(videos, kinds, examine, generator, tag))
+
+    def parts(self) -> dict[str, nn.Module]:
+        """See :meth:`Learner.parts`."""
+        return {"asker": self.asker}
+
+    def groups(self) -> list[ParameterGroup]:
+        """See :meth:`Learner.groups`."""
+        return [{"params": list(self.asker.parameters()), "lr": self.config.lr, "name": "questioner"}]
+
+    def draft(self, videos: VideoBatch, kinds: tuple[str, ...], generator: torch.Generator, tag: str) -> Draft:
+        """See :meth:`Asks.draft`."""
+        asked = self.ask(videos, self.segments(videos), kinds, self.config.per_video, generator, tag)
+        return Draft(*asked.flat(), failed=int((~asked.gate).sum()))
+
+    def pay(
+        self, videos: VideoBatch, kinds: tuple[str, ...], examine: Examine, generator: torch.Generator, tag: str
+    ) -> Paid:
+        """See :meth:`Asks.pay`."""
+        segments = self.segments(videos)
+        asked = self.ask(videos, segments, kinds, self.config.group, generator, tag)
+        total, terms = self.reward(asked, segments, videos, examine)
+        return Paid(terms, total)
 
     @torch.no_grad()
     def gather(

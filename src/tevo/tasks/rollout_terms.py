@@ -8,9 +8,18 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tevo.heads.queries import pad_spans
+from tevo.objectives.credit import outcome_gate
 from tevo.objectives.registry import Reward, SolverFacts, extra_terms
-from tevo.objectives.rewards import SolverWeights, alignment_reward, answer_reward, when_reward, zoom_reward
+from tevo.objectives.rewards import (
+    SolverWeights,
+    alignment_reward,
+    answer_reward,
+    solver_reward,
+    when_reward,
+    zoom_reward,
+)
 from tevo.structures import Question, Rollouts
+from tevo.tasks.role import Paid
 
 Terms = dict[str, Float[Tensor, "question group"]]
 
@@ -68,3 +77,35 @@ def rollout_terms(
     )  # fmt: skip
     own = extra_terms(weights.extra, extra, facts, tuple(iou.shape))
     return {"answer": right, "iou": iou, "zoom": zoom, "format": parsed, **own}
+
+
+def paid(terms: Terms, weights: SolverWeights, is_when: Bool[Tensor, "question"], said: list[list[str]]) -> Paid:
+    """What terms come to, and how many groups the outcome gate would close.
+
+    Args:
+        terms: of :func:`rollout_terms`.
+        weights: of the sum.
+        is_when: questions whose answer is the span.
+        said: the rollouts in words.
+    """
+    extra = {name: terms[name] for name in weights.extra}
+    total = solver_reward(terms["answer"], terms["iou"], terms["zoom"], terms["format"], weights, is_when, extra)
+    dead = int((~outcome_gate(terms["answer"], terms["iou"], is_when, extra)).sum())
+    return Paid(terms, total, dead, said)
+
+
+def in_words(rollouts: Rollouts, questions: Sequence[Question]) -> list[list[str]]:
+    """What each rollout of a policy over options says: its answer and its spans."""
+    said = []
+    for index, question in enumerate(questions):
+        row = []
+        for g, chosen in enumerate(rollouts.answers[index].tolist()):
+            answer = question.options[chosen] if chosen >= 0 else "its spans"
+            row.append(f"{answer} {written_spans(rollouts.spans[index, g][rollouts.span_mask[index, g]].tolist())}")
+        said.append(row)
+    return said
+
+
+def written_spans(spans: list[list[float]]) -> str:
+    """Spans in seconds."""
+    return ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in spans) or "no span"

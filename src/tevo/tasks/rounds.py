@@ -11,7 +11,6 @@ from tevo.backbones.base import Backbone
 from tevo.data.datasets import VideoBatch
 from tevo.data.pool import write_questions
 from tevo.errors import TevoError
-from tevo.heads.policy import GroundedPolicy
 from tevo.metrics.results import RoundResult, Signals
 from tevo.objectives.consensus import PoolRule
 from tevo.structures import Question, Verdict
@@ -19,11 +18,11 @@ from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.base import Roles
 from tevo.tasks.clock import Stopwatch, part
 from tevo.tasks.folders import Release, save_questioner, save_solver
-from tevo.tasks.judge import Judge
 from tevo.tasks.labels import distinct
-from tevo.tasks.pooling import WITNESSES, SignalTally, balance_answers, examine_questions, judge_pool, pool_signals
+from tevo.tasks.pooling import WITNESSES, SignalTally, balance_answers, judge_pool, pool_signals
 from tevo.tasks.records import measured, write_rows
-from tevo.tasks.solver import SolverConfig
+from tevo.tasks.role import Examiner
+from tevo.tasks.solving import SolverConfig
 
 
 class Rounds(Roles):
@@ -60,10 +59,9 @@ class Rounds(Roles):
         self.rule, self.witness, self.votes, self.views = pool, witness, votes, views
         self.clock, self.parts = Stopwatch(), Stopwatch()  # by stage, for each round; by part, for planning
 
-    def judge(self, policy: GroundedPolicy | None = None) -> Judge:
-        """The Solver, or another policy, as a judge of questions."""
-        see = self.solver.see if policy is None else None
-        return Judge(policy or self.solver.policy, self.encoder, self.votes, self.views, see=see)
+    def judge(self, frozen: bool = False) -> Examiner:
+        """The Solver as a judge of questions; ``frozen``: as it was in round 0."""
+        return self.solver.judge(self.votes, self.views, frozen)
 
     def generator(self, *where: object) -> torch.Generator:
         """A function of the seed and of the place in the run, so that a resumed run draws the same."""
@@ -81,9 +79,7 @@ class Rounds(Roles):
             asked = self._write_questions(videos.to(self.device), round, self.generator("pool", round, index), tally)
             if asked[0]:
                 with self.clock.stage("score"):
-                    seen = examine_questions(
-                        judge, videos, *asked, self.generator("vote", round, index), controls=False
-                    )
+                    seen = judge.put(videos, *asked, self.generator("vote", round, index), controls=False)
                 verdicts += judge_pool(seen, *asked, videos, self.rule, self.witness, round)
         verdicts = balance_answers(verdicts, self.rule.max_answer_ratio)
         self.data.pool.replace(round, verdicts)
@@ -99,20 +95,17 @@ class Rounds(Roles):
     ) -> tuple[list[Question], Tensor]:
         """Distinct questions about a batch of videos, and the row of each one's video."""
         with self.clock.stage("sample"):
-            segments = self.questioner.segments(videos)
             kinds = self.data.curriculum.allowed_kinds(max(round, 1))
-            asked = self.questioner.ask(
-                videos, segments, kinds, self.questioner.config.per_video, generator, str(round)
-            )
-        tally.unrenderable += int((~asked.gate).sum())
-        return distinct(*asked.flat())
+            draft = self.questioner.draft(videos, kinds, generator, str(round))
+        tally.unrenderable += draft.failed
+        return distinct(draft.questions, draft.rows)
 
     @part("signals")
     @torch.no_grad()
     def _signals(self, round: int) -> tuple[Signals, Signals]:
         """The unlabelled signals on held-out videos (ALGORITHM 7): today's Solver as judge, and round 0's."""
         tallies = []
-        for judge in (self.judge(), self.judge(self.solver.reference)):
+        for judge in (self.judge(), self.judge(frozen=True)):
             tally = SignalTally()
             for index, videos in enumerate(self._bar(self.data.heldout_batches(), f"round {round}: signals")):
                 questions, rows = self._write_questions(
@@ -120,7 +113,7 @@ class Rounds(Roles):
                 )
                 if questions:
                     with self.clock.stage("score"):
-                        seen = examine_questions(judge, videos, questions, rows, self.generator("judge", round, index))
+                        seen = judge.put(videos, questions, rows, self.generator("judge", round, index))
                     tally.add(seen, questions, rows, videos)
             tallies.append(tally.signals())
         return tallies[0], tallies[1]
