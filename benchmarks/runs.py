@@ -29,12 +29,13 @@ from tevo.prompts.grammar import parse
 from tevo.prompts.phrases import COUNTS, DURATIONS, DURATIONS_S
 from tevo.structures import Question, Span, Verdict
 from tevo.tasks.alignment import fit_alignment
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.asking import prediction_row
 from tevo.tasks.coevolution import CoEvolution
 from tevo.tasks.folders import load_solver
-from tevo.tasks.questioner import QuestionerConfig
+from tevo.tasks.rollout_terms import Targets
 from tevo.tasks.schedule import decayed
-from tevo.tasks.solver import Solver, SolverConfig, Targets
+from tevo.tasks.solver import Solver, SolverConfig
 
 ROUNDS = 2  # of a co-evolution: what a cell of four minutes on one core allows
 DECODINGS = ("state", "change", "peak")

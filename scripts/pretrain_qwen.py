@@ -8,8 +8,9 @@ a span) and writes ``src/tevo/weights/{qwen2_5_vl_tiny,qwen3_vl_tiny}.safetensor
     python scripts/pretrain_qwen.py qwen3_vl_tiny runs/world/clips
 
 All turns about a video share its tokens: the video is read once a step, as in the update of the co-evolution. Hidden
-matrices are trained by Muon, the rest by AdamW: with AdamW alone a model this small stalls on the pictures. Videos grow
-from one clip to many over the first part of the steps.
+matrices are trained by Muon, the rest by AdamW: with AdamW alone a model this small stalls on the pictures. At first
+every video is one clip and nearly every turn its caption, as many as a step holds, and the clips are those with least
+in them; then come all of them, and videos grow to many clips.
 """
 
 import argparse
@@ -35,6 +36,8 @@ from tevo.structures import Question, Span
 HELD_OUT = 20  # every 20th clip measures, the others train
 GRIDS = ((2, 0.6), (3, 0.2), (4, 0.2))  # cells a side, share of the lessons: the whole video, and a closer look
 TURNS = 6
+CAPTIONS_ALONE = 0.35  # share of the steps in which a video is a single clip
+FEWEST = 0.08  # share of the clips at first; all of them when videos begin to grow
 
 
 def schedule(done: float) -> float:
@@ -79,18 +82,25 @@ class School:
 
     def num_clips(self, done: float) -> int:
         """Clips of the next video: one at first, then up to seven."""
-        most = 1 + min(6, int(12 * max(0.0, done - 0.15)))
+        most = 1 + min(6, int(16 * max(0.0, done - CAPTIONS_ALONE + 1 / 16)))
+        if done < CAPTIONS_ALONE:
+            return 1
         return self.rng.choice([1, *range(1, most + 1), *range(1, most + 1)])
 
     def loss(self, done: float) -> tuple[Tensor, int]:
         """Cross-entropy of the replies in some lessons, and the number of tokens read."""
         videos, turns, tokens = [], [], 0
         while tokens < self.args.tokens:
-            lesson = self.teacher.lesson(self.num_clips(done), TURNS, self.rng.choice([2.0, 2.0, 4.0]))
+            num_clips = self.num_clips(done)
+            self.teacher.share = min(1.0, FEWEST + (1 - FEWEST) * done / CAPTIONS_ALONE)
+            caption = num_clips == 1 and self.rng.random() < 0.8
+            lesson = self.teacher.lesson(
+                num_clips, 1 if caption else min(TURNS, 2 * num_clips), self.rng.choice([2.0, 2.0, 4.0]), caption
+            )
             side = self.rng.choices(*zip(*GRIDS, strict=True))[0]
             videos.append(watch(self.model, lesson, side))
             turns.append(lesson.turns)
-            tokens += videos[-1].num_tokens + 80 * len(lesson.turns)
+            tokens += videos[-1].num_tokens + (30 if caption else 80) * len(lesson.turns)
         prefixes, replies, begins = [], [], []
         for video, asked in zip(videos, turns, strict=True):
             shared, tails, starts = self.share(video, asked)

@@ -28,6 +28,7 @@ REST_S = 0.6  # of every clip at either end, before and after what its caption t
 HELD_S = 8.0  # at most, on a clip's last frame
 NUM_OPTIONS = 4
 NEAR_S = 0.35  # a length this far from every duration on offer is not asked for
+OUTSTANDING = 60.0  # sum of the three colours' differences
 KINDS = ("when", "what", "before", "after", "first", "last", "count", "duration")
 
 
@@ -63,6 +64,13 @@ def load_clips(folder: Path, limit: int) -> tuple[list[Tensor], list[str]]:
     return clips, [row["caption"] for row in rows]
 
 
+def crowd(clip: Tensor) -> float:
+    """Share of the pixels that stand out from their frame's median: how much there is to see."""
+    frames = clip[::4].float()
+    median = frames.flatten(2).median(-1).values[..., None, None]
+    return float(((frames - median).abs().sum(1) > OUTSTANDING).float().mean())
+
+
 class Teacher:
     """Joins clips and asks about them.
 
@@ -74,11 +82,13 @@ class Teacher:
 
     def __init__(self, clips: list[Tensor], captions: list[str], rng: random.Random) -> None:
         self.clips, self.captions, self.rng = clips, captions, rng
+        self.order = sorted(range(len(clips)), key=lambda index: crowd(clips[index]))
+        self.share = 1.0  # of the clips that are in use, those with least in them first
         self.templates = load_templates("tiny")
         self.bank = sorted(set(captions))
 
-    def lesson(self, num_clips: int, num_turns: int, fps: float = 2.0) -> Lesson:
-        """A video of so many clips, and at most so many turns about it."""
+    def lesson(self, num_clips: int, num_turns: int, fps: float = 2.0, caption: bool = False) -> Lesson:
+        """A video of so many clips, and at most so many turns about it; ``caption``: one, what happens in it."""
         frames, events = self.join(num_clips)
         step = round(FPS / fps)
         begin = self.rng.randrange(step)
@@ -86,7 +96,7 @@ class Teacher:
         end_s = len(frames) / FPS
         turns: list[tuple[str, str]] = []
         for _ in range(4 * num_turns):
-            turn = self.turn(events, end_s)
+            turn = self.caption(events[0], end_s) if caption else self.turn(events, end_s)
             if turn is not None and turn not in turns:
                 turns.append(turn)
             if len(turns) == num_turns:
@@ -95,7 +105,8 @@ class Teacher:
 
     def join(self, num_clips: int) -> tuple[Tensor, list[Event]]:
         """Clips one after the other, some held on their last frame; a clip may come twice."""
-        chosen = [self.rng.randrange(len(self.clips)) for _ in range(num_clips)]
+        most = max(1, round(self.share * len(self.order)))
+        chosen = [self.order[self.rng.randrange(most)] for _ in range(num_clips)]
         for index in range(1, num_clips):
             if self.rng.random() < 0.2:
                 chosen[index] = chosen[self.rng.randrange(index)]
@@ -115,11 +126,12 @@ class Teacher:
         moved = torch.roll(frames, shift, dims=(-2, -1)).float()
         return (moved * self.rng.uniform(0.9, 1.1) + self.rng.uniform(-8, 8)).clamp(0, 255).to(torch.uint8)
 
+    def caption(self, event: Event, end_s: float) -> tuple[str, str]:
+        """What happens, in the caption's words."""
+        return self.solve(Question("", "", "What happens?", "open", (), event.phrase), [event], end_s)
+
     def turn(self, events: list[Event], end_s: float) -> tuple[str, str] | None:
         """One question and its reply: to the Solver mostly, now and then to the Questioner."""
-        if len(events) == 1 and self.rng.random() < 0.4:
-            question = Question("", "", "What happens?", "open", (), events[0].phrase)
-            return self.solve(question, events, end_s)
         kinds = [kind for kind in KINDS if self.rng.random() < 0.5] or ["when"]
         asks = self.rng.random() < 0.3
         question = self.question(self.rng.choice(kinds if asks else KINDS), events)

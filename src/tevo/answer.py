@@ -19,13 +19,13 @@ from tevo.data.loader import Share
 from tevo.data.readers.annotations import find_video
 from tevo.data.serving import serve_questions
 from tevo.errors import TevoError
-from tevo.heads.policy import Prediction
 from tevo.prompts.grammar import parse
 from tevo.structures import Question, Span
-from tevo.tasks.asking import check_usable, predicted_spans, usual_options, window_outside
+from tevo.tasks.asking import check_usable, usual_options, window_outside
 from tevo.tasks.folders import Release, load_solver
 from tevo.tasks.matching import as_encoder
 from tevo.tasks.probing import Prober, judge_claims, read_claim
+from tevo.tasks.role import Answers, Said
 from tevo.tasks.solver import Solver
 from tevo.video.decoder import VideoError
 from tevo.video.info import VideoInfo
@@ -48,6 +48,7 @@ class Answer:
         option_probs: probability of every option, in the order given.
         path: how the answer was come by.
         parsed: False where the model's words could not be read (never for a model without a language model).
+        completion: what the model wrote, raw; None of a model without a language model.
     """
 
     answer: str | None
@@ -57,8 +58,11 @@ class Answer:
     option_probs: dict[str, float] = field(repr=False)
     path: str = SINGLE_PASS
     parsed: bool = True
+    completion: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
+        if not self.parsed and self.answer is None and not self.spans:
+            return f"unreadable: {self.completion}"
         places = ", ".join(f"{span.start_s:.1f}-{span.end_s:.1f} s" for span in self.spans)
         return f"{places if self.answer is None else f'{self.answer} [{places}]'} (confidence {self.confidence:.2f})"
 
@@ -117,7 +121,7 @@ class Answerer:
 
     def __init__(
         self,
-        solver: Solver,
+        solver: Answers,
         release: Release,
         cache_dir: str | os.PathLike[str] | None = None,
         max_cache_gb: float = 20.0,
@@ -138,7 +142,8 @@ class Answerer:
             int(max_cache_gb * 1e9),
             plan.seed,
             plan.dtype,
-            with_frames=solver.tower is not None,
+            with_frames=solver.needs_frames,
+            max_tokens=plan.max_tokens,
         )
 
     def answer(self, video: str | os.PathLike[str], question: str, options: Sequence[str] = ()) -> Answer:
@@ -228,6 +233,8 @@ class Answerer:
         ]
         if not asked:
             return []
+        if not isinstance(self.solver, Solver):
+            raise TevoError("evidence quality is judged by a model with heads; give the solver folder of such a run")
         found = replace(self.probing, progress=progress).paths(sorted({question.video for question in asked}))
         usable, reasons = self._encoded(found, progress)
         prober = Prober(self.solver.policy, as_encoder(self.store.backbone), self.solver.see)
@@ -257,28 +264,24 @@ class Answerer:
 
     def _answer_batch(self, batch: QuestionBatch, videos: Mapping[str, VideoInfo]) -> dict[str, Answer]:
         """Answers by the question's id."""
-        best = self.solver.predict_questions(batch.videos, self.solver.queries(batch.questions, batch.rows))
-        return {
-            question.id: read_answer(question, best, index, videos[question.video])
-            for index, question in enumerate(batch.questions)
-        }
+        limits = [Span(videos[q.video].start_s, videos[q.video].end_s) for q in batch.questions]
+        said = self.solver.say(batch.videos, batch.questions, batch.rows, limits)
+        return {question.id: read_answer(question, one) for question, one in zip(batch.questions, said, strict=True)}
 
 
-def read_answer(question: Question, best: Prediction, index: int, video: VideoInfo) -> Answer:
-    """One question's answer out of a batch's prediction.
+def read_answer(question: Question, said: Said) -> Answer:
+    """The Solver's reply to one question as a user meets it.
 
     Args:
         question: with the options that were put.
-        best: of the batch.
-        index: of the question in it.
-        video: no span reaches beyond it, as a token's share of time may.
+        said: the reply.
     """
-    found = predicted_spans(best, index, Span(video.start_s, video.end_s))
-    spans, scores = tuple(span for span, _ in found), tuple(score for _, score in found)
-    # padded to the widest question of the batch
-    probs = dict(zip(question.options, best.option_probs[index].tolist(), strict=False))
-    chosen = max(probs, key=probs.__getitem__, default=None)
-    return Answer(chosen, spans, scores, scores[0] if chosen is None else probs[chosen], probs)
+    spans, scores = tuple(span for span, _ in said.spans), tuple(score for _, score in said.spans)
+    placed = scores[0] if scores else 0.0
+    sure = placed if said.confidence is None and question.kind == "when" else said.confidence or 0.0
+    return Answer(
+        said.answer or None, spans, scores, sure, said.option_probs, parsed=said.parsed, completion=said.completion
+    )
 
 
 def _check_root(root: str | os.PathLike[str]) -> None:

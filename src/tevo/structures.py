@@ -128,8 +128,8 @@ class Question:
     evaluation). ``options`` empty means open-ended. ``window`` is the contiguous part of the video the
     asker looked at, or None for the whole of it. ``level`` is the curriculum's difficulty, 1..4.
 
-    What follows ``level`` is known of benchmarks alone. All times are seconds of the file, also where only a
-    part of it is shown.
+    What follows ``level``, but for ``completion``, is known of benchmarks alone. All times are seconds of the file,
+    also where only a part of it is shown.
 
     Attributes:
         family: the kind of event or task that is asked about; empty when none is named.
@@ -140,6 +140,7 @@ class Question:
             count in several groups of one kind.
         extra: further columns that the benchmark's own scorer needs, as annotated.
         frames: the video's pictures, where it is kept as pictures; ``video`` is then a name only.
+        completion: the question as its asker wrote it, raw, where that is a language model.
     """
 
     id: str
@@ -158,6 +159,7 @@ class Question:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     frames: FrameList | None = None
+    completion: str = ""
 
 
 class Role(IntEnum):
@@ -197,3 +199,4 @@ class Verdict:
     pseudo_evidence: tuple[Span, ...] = ()
     signals: dict[str, float] = field(default_factory=dict)  # dependency, order, necessity, ...
     round: int = 0
+    replies: tuple[str, ...] = ()  # some of the votes as written, where the Solver writes

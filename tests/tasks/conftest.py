@@ -15,8 +15,8 @@ from tevo.data.world import generate
 from tevo.heads.evidence import HeadConfig
 from tevo.objectives.consensus import PoolRule
 from tevo.structures import VideoTokens
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.coevolution import CoEvolution
-from tevo.tasks.questioner import QuestionerConfig
 from tevo.tasks.solver import SolverConfig
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "my_backbone.py"

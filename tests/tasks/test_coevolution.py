@@ -17,11 +17,12 @@ from tevo.errors import TevoError
 from tevo.objectives.consensus import PoolRule
 from tevo.objectives.policy import PolicyRule
 from tevo.structures import Question, Span
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.checkpoints import RunCheckpoint
-from tevo.tasks.coevolution import CoEvolution, distinct, labelled
+from tevo.tasks.coevolution import CoEvolution
 from tevo.tasks.folders import load_solver
+from tevo.tasks.labels import distinct, labelled
 from tevo.tasks.progress import RunBar
-from tevo.tasks.questioner import QuestionerConfig
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 OWN_RULES = """

@@ -15,8 +15,9 @@ from tevo.heads.asker import CueWeights
 from tevo.heads.evidence import HeadConfig
 from tevo.objectives.rewards import SolverWeights
 from tevo.structures import Question, VideoTokens
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.folders import Release, load_questioner, load_solver, save_questioner, save_solver
-from tevo.tasks.questioner import Questioner, QuestionerConfig
+from tevo.tasks.questioner import Questioner
 from tevo.tasks.solver import Solver, SolverConfig
 
 PLAN = ViewPlan(1.5, 64, 3, 7, torch.float32)

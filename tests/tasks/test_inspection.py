@@ -9,8 +9,8 @@ import torch
 from tevo.heads.evidence import HeadConfig
 from tevo.objectives.consensus import PoolRule
 from tevo.objectives.rewards import QuestionerWeights, SolverWeights
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.inspection import inspect_rewards
-from tevo.tasks.questioner import QuestionerConfig
 from tevo.tasks.solver import SolverConfig
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

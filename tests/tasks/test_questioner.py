@@ -9,9 +9,10 @@ from tevo.heads.asker import ASKABLE
 from tevo.objectives.rewards import QuestionerWeights, questioner_reward
 from tevo.prompts.grammar import parse
 from tevo.structures import VideoTokens
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.judge import Judge
 from tevo.tasks.pooling import examine_questions
-from tevo.tasks.questioner import Questioner, QuestionerConfig
+from tevo.tasks.questioner import Questioner
 from tevo.tasks.solver import Solver, SolverConfig
 
 EVENTS = [(0, 4, 7), (3, 14, 17), (5, 24, 27)]

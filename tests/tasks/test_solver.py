@@ -10,7 +10,8 @@ from tevo.heads.evidence import HeadConfig
 from tevo.objectives.policy import PolicyRule, grpo_loss
 from tevo.objectives.rewards import SolverWeights
 from tevo.structures import Question, Span
-from tevo.tasks.solver import Solver, SolverConfig, Targets
+from tevo.tasks.rollout_terms import Targets
+from tevo.tasks.solver import Solver, SolverConfig
 
 EVENTS = [(0, 4, 7), (3, 14, 17), (5, 24, 27)]
 SMALL = HeadConfig(hidden=16, attention_heads=2, relation_layers=1)

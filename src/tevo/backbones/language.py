@@ -161,8 +161,27 @@ class LanguageModel(ABC):
         """
 
     @abstractmethod
+    def role_facts(self) -> dict[str, str]:
+        """What must be the same wherever a role's weights are loaded.
+
+        ``trainable``: what of the model a role trains. ``reference``: a fingerprint of the base's weights.
+        """
+
+    @abstractmethod
     def save_role(self, role: str, folder: str) -> None:
         """Write a role in the hub's layout, loadable by the model's own library."""
+
+
+def join_completions(parts: Sequence[Completions]) -> Completions:
+    """Completions of several prompts as one, padded to the longest."""
+    width = max(part.tokens.shape[-1] for part in parts)
+
+    def wide(name: str) -> Tensor:
+        return torch.cat([nn.functional.pad(getattr(p, name), (0, width - p.tokens.shape[-1])) for p in parts])
+
+    texts = tuple(row for part in parts for row in part.texts)
+    closed = torch.cat([part.closed for part in parts])
+    return Completions(wide("tokens"), wide("mask"), wide("log_probs"), wide("ends"), texts, closed)
 
 
 def batches_of(lengths: Sequence[int], max_total: int) -> Iterator[list[int]]:

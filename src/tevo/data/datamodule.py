@@ -12,7 +12,7 @@ from tevo.backbones.base import Backbone
 from tevo.data.collection import Probing, default_cache_dir, write_bad_videos
 from tevo.data.curriculum import Curriculum, CurriculumConfig
 from tevo.data.datasets import VideoBatch
-from tevo.data.features import FeatureStore
+from tevo.data.features import MAX_TOKENS, FeatureStore
 from tevo.data.loader import Share, generator_of, shuffled_order
 from tevo.data.pool import Pool, heldout_videos
 from tevo.data.serving import (
@@ -50,6 +50,8 @@ class VideoQuestions(pl.LightningDataModule):
         fps: frames a second that the model looks at; the backbone's own rate when not given.
         max_frames: most frames looked at a video; longer videos are looked at more thinly, all of them.
         dense_factor: the closer look takes this many times more frames.
+        max_tokens: most tokens a video takes in a language model's prompt: its frames' size shrinks first, then their
+            number. Other backbones do not read it.
         videos_per_batch: most videos a step of the Questioner.
         videos_per_epoch: videos drawn for an epoch of the Questioner; all when not given.
         questions_per_batch: most questions a step of the Solver, and of evaluation.
@@ -75,6 +77,7 @@ class VideoQuestions(pl.LightningDataModule):
         fps: float | None = None,
         max_frames: int = 512,  # assumed
         dense_factor: int = 2,  # assumed
+        max_tokens: int = MAX_TOKENS,
         videos_per_batch: int = 16,  # assumed
         videos_per_epoch: int | None = None,
         questions_per_batch: int = 16,  # assumed
@@ -95,7 +98,7 @@ class VideoQuestions(pl.LightningDataModule):
         probing = Probing(self.cache_dir, index_timeout_s, workers, progress)
         self.sources = Sources(root, val_annotations, questions, min_videos, min_duration_s, probing)
         self.found = Found()
-        self.fps, self.max_frames, self.dense_factor = fps, max_frames, dense_factor
+        self.fps, self.max_frames, self.dense_factor, self.max_tokens = fps, max_frames, dense_factor, max_tokens
         self.max_cache_bytes, self.seed, self.progress = int(max_cache_gb * 1e9), seed, progress
         self.videos_per_batch, self.questions_per_batch = videos_per_batch, questions_per_batch
         self.videos_per_epoch = videos_per_epoch
@@ -160,6 +163,7 @@ class VideoQuestions(pl.LightningDataModule):
             self.max_cache_bytes,
             self.seed,
             with_frames=with_frames,
+            max_tokens=self.max_tokens,
         )
 
     def _look(self, store: FeatureStore, videos: Mapping[str, VideoInfo]) -> dict[str, BadVideo]:

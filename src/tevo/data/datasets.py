@@ -4,15 +4,17 @@ References travel, not pixels: an item is a video's name and its rows; features 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from tevo.backbones.language import Watched
 from tevo.data.features import FeatureStore
 from tevo.data.views import VideoFeatures
+from tevo.data.watching import Closer
 from tevo.structures import FrameBatch, Question, Verdict, VideoTokens
 from tevo.video.info import VideoInfo
 
@@ -31,18 +33,18 @@ class VideoBatch:
     end_s: Float[Tensor, "batch"]  # seconds (pts) where the last frame ends
     frames: tuple[FrameBatch, ...] = ()  # of each video's base view, where a tower learns; never moved from the CPU
     orders: tuple[Int[Tensor, "time"], ...] = ()  # of those frames in the shuffled view
+    watched: tuple[Watched, ...] = ()  # what a language model reads of each video; it moves them itself
+    closer: tuple[Closer, ...] = ()  # a sharper look at some spans of each
 
     def to(self, device: torch.device | str) -> "VideoBatch":
         """The same batch on another device."""
-        return VideoBatch(
-            self.names,
-            self.tokens.to(device),
-            self.shuffled.to(device),
-            self.dense.to(device),
-            self.start_s.to(device),
-            self.end_s.to(device),
-            self.frames,
-            self.orders,
+        return replace(
+            self,
+            tokens=self.tokens.to(device),
+            shuffled=self.shuffled.to(device),
+            dense=self.dense.to(device),
+            start_s=self.start_s.to(device),
+            end_s=self.end_s.to(device),
         )
 
 
@@ -132,6 +134,8 @@ def collate_videos(items: Sequence[VideoFeatures]) -> VideoBatch:
         end_s=torch.tensor([item.end_s for item in items], dtype=torch.float32),
         frames=tuple(item.frames for item in items if item.frames is not None),
         orders=tuple(item.order for item in items if item.order is not None),
+        watched=tuple(item.watched for item in items if item.watched is not None),
+        closer=tuple(item.closer for item in items if item.closer is not None),
     )
 
 

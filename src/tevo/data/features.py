@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from tevo.backbones.base import Backbone
+from tevo.backbones.language import LanguageModel
 from tevo.data.views import VideoFeatures, ViewPlan, encode_views, restore_views
+from tevo.data.watching import closer_look, restore_watched, watch_views
 from tevo.errors import TevoError
 from tevo.structures import FrameBatch
 from tevo.video.cache import FeatureCache, cache_key
@@ -21,6 +23,7 @@ from tevo.video.index import BadVideo
 from tevo.video.info import VideoInfo
 from tevo.video.reader import read_frames
 
+MAX_TOKENS = 8192  # assumed; of a video in a prompt
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -58,6 +61,8 @@ class FeatureStore:
         dtype: what values are rounded to on disk: float16 halves it, float32 keeps every bit. They are float32
             in memory, and the same on first use as from the cache. What float16 cannot hold stays float32.
         with_frames: the frames of a video come with its features, for a tower that learns; kept in the cache, too.
+        max_tokens: of a video in a language model's prompt; read of such a backbone alone, which looks at frames of
+            their own size, and once (there is no dense view).
     """
 
     def __init__(
@@ -71,9 +76,14 @@ class FeatureStore:
         seed: int = 0,
         dtype: torch.dtype = torch.float16,
         with_frames: bool = False,
+        max_tokens: int | None = None,
     ) -> None:
         self.backbone, self.with_frames = backbone, with_frames
-        self.plan = ViewPlan(backbone.spec.fps if fps is None else fps, max_frames, dense_factor, seed, dtype)
+        self.writes = isinstance(backbone, LanguageModel)
+        dense_factor, max_tokens = (1, max_tokens or MAX_TOKENS) if self.writes else (dense_factor, None)
+        fps = backbone.spec.fps if fps is None else fps
+        self.plan = ViewPlan(fps, max_frames, dense_factor, seed, dtype, max_tokens)
+        self.size_px = None if self.writes else backbone.spec.image_size_px
         self.cache = None if cache_dir is None else FeatureCache(cache_dir, max_cache_bytes)
         # A fingerprint may be costly, and weights do not change: taken once.
         self._fingerprint = backbone.spec.fingerprint
@@ -91,6 +101,9 @@ class FeatureStore:
         stored = self._cached(video)
         if stored is None:
             stored = self._encode(video, self._read(video))
+        if self.writes:
+            features = restore_watched(self.plan, video, name or video.path, stored)
+            return replace(features, closer=closer_look(self.backbone, self.plan, video))
         features = restore_views(self.plan, video, name or video.path, stored)
         if not self.with_frames:
             return features
@@ -164,7 +177,7 @@ class FeatureStore:
             rate = self.plan.max_frames / video.duration_s
             log.info("%s: %.0f s, %.3f instead of %g fps", video.path, video.duration_s, rate, self.plan.fps)
         timeout_s = 60.0 + 2.0 * video.duration_s  # assumed: far beyond what decoding takes, short of forever
-        return read_frames(video, self.plan.times(video), self.backbone.spec.image_size_px, timeout_s)
+        return read_frames(video, self.plan.times(video), self.size_px, timeout_s)
 
     def _frames(self, video: VideoInfo) -> FrameBatch:
         """The frames of the base view, from the cache where they are there."""
@@ -178,7 +191,7 @@ class FeatureStore:
         return frames
 
     def _sampling(self, video: VideoInfo) -> str:
-        return f"{self.plan.describe(video)} size={self.backbone.spec.image_size_px}"
+        return f"{self.plan.describe(video)} size={self.size_px}"
 
     def _key(self, video: VideoInfo) -> str:
         return cache_key(video.fingerprint, self._sampling(video), self._fingerprint)
@@ -188,7 +201,7 @@ class FeatureStore:
 
     def _encode(self, video: VideoInfo, frames: FrameBatch) -> dict[str, Tensor]:
         """Encode and store; what is returned is what a later run will read."""
-        stored = encode_views(self.backbone, self.plan, video, frames)
+        stored = (watch_views if self.writes else encode_views)(self.backbone, self.plan, video, frames)
         if self.cache is not None:
             self.cache.put(self._key(video), stored)
         return stored

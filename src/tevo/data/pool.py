@@ -16,6 +16,7 @@ _KEYS = (
     "id video text kind level options answer evidence window votes agreement pseudo_answer pseudo_evidence "
     "round kept reason"
 ).split()
+_OPTIONAL = ("family", "completion", "replies")  # columns that are there where they say something
 
 
 class Pool:
@@ -119,7 +120,7 @@ def to_row(verdict: Verdict) -> dict[str, Any]:
     Raises:
         ValueError: when a signal bears the name of another column.
     """
-    clash = set(verdict.signals) & {*_KEYS, "family"}
+    clash = set(verdict.signals) & {*_KEYS, *_OPTIONAL}
     if clash:
         raise ValueError(f"signals cannot be called {sorted(clash)}: these columns hold something else")
     question = verdict.question
@@ -142,7 +143,8 @@ def to_row(verdict: Verdict) -> dict[str, Any]:
         "reason": verdict.reason,
         **verdict.signals,
     }
-    return row | ({"family": question.family} if question.family else {})
+    optional = {"family": question.family, "completion": question.completion, "replies": list(verdict.replies)}
+    return row | {name: value for name, value in optional.items() if value}
 
 
 def from_row(row: Mapping[str, Any]) -> Verdict:
@@ -165,6 +167,7 @@ def from_row(row: Mapping[str, Any]) -> Verdict:
         window=_spans([row["window"]])[0] if row["window"] else None,
         level=row["level"],
         family=row.get("family", ""),
+        completion=row.get("completion", ""),
     )
     return Verdict(
         question=question,
@@ -174,8 +177,9 @@ def from_row(row: Mapping[str, Any]) -> Verdict:
         votes=dict(row["votes"]),
         pseudo_answer=row["pseudo_answer"],
         pseudo_evidence=_spans(row["pseudo_evidence"]),
-        signals={key: value for key, value in row.items() if key not in (*_KEYS, "family") and value is not None},
+        signals={key: value for key, value in row.items() if key not in (*_KEYS, *_OPTIONAL) and value is not None},
         round=row["round"],
+        replies=tuple(row.get("replies", ())),
     )
 
 

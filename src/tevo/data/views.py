@@ -1,7 +1,7 @@
 """The three views of a video: at the base rate, shuffled in time, and more densely; all from one decoding."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tevo.backbones.base import Backbone
+from tevo.backbones.language import Watched
 from tevo.errors import TevoError
-from tevo.structures import FrameBatch, VideoTokens
+from tevo.structures import FrameBatch, Span, VideoTokens
 from tevo.video.info import VideoInfo
 from tevo.video.interventions import shuffled
 from tevo.video.sampling import uniform
@@ -28,6 +29,8 @@ class VideoFeatures:
     dense: VideoTokens  # at ``dense_factor`` times the base rate
     frames: FrameBatch | None = None  # of the base view, where a tower learns
     order: Int[Tensor, "time"] | None = None  # of those frames in the shuffled view
+    watched: Watched | None = None  # what a language model reads; the tokens are then the means of its steps
+    closer: Callable[[Sequence[Span]], Watched | None] | None = None  # a sharper look at some spans, from the file
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class ViewPlan:
         dense_factor: the dense view has this many times more frames.
         seed: of the shuffled order (with the file's fingerprint).
         dtype: what values are rounded to.
+        max_tokens: most tokens of a video in a language model's prompt; None for other backbones.
     """
 
     fps: float
@@ -47,6 +51,7 @@ class ViewPlan:
     dense_factor: int
     seed: int
     dtype: torch.dtype
+    max_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if self.dense_factor < 1:
@@ -73,9 +78,10 @@ class ViewPlan:
 
     def describe(self, video: VideoInfo) -> str:
         """All that decides the stored values besides the file and the backbone."""
+        budget = "" if self.max_tokens is None else f" tokens={self.max_tokens}"
         return (
             f"uniform fps={self.fps!r} max_frames={self.max_frames} dense={self.dense_factor} "
-            f"[{video.start_s!r}, {video.end_s!r}] seed={self.seed} {self.dtype}"
+            f"[{video.start_s!r}, {video.end_s!r}] seed={self.seed} {self.dtype}{budget}"
         )
 
 
@@ -92,7 +98,7 @@ def encode_views(backbone: Backbone, plan: ViewPlan, video: VideoInfo, frames: F
         stored |= _named(_encode(backbone, distinct(frames)), "dense")
     if backbone.spec.frames_per_clip > 1 or tokens.values.shape[1] != len(base.times_s):
         stored["shuffled.values"] = _encode(backbone, shuffled(base, plan.generator(video))).values
-    return {name: _rounded(value, plan.dtype) if name.endswith("values") else value for name, value in stored.items()}
+    return {name: rounded(value, plan.dtype) if name.endswith("values") else value for name, value in stored.items()}
 
 
 def restore_views(plan: ViewPlan, video: VideoInfo, name: str, stored: Mapping[str, Tensor]) -> VideoFeatures:
@@ -124,10 +130,10 @@ def _encode(backbone: Backbone, batch: FrameBatch) -> VideoTokens:
         backbone.train(was_training)
 
 
-def _rounded(values: Tensor, dtype: torch.dtype) -> Tensor:
+def rounded(values: Tensor, dtype: torch.dtype) -> Tensor:
     """Values in the type they are stored in; in their own where that cannot hold them."""
-    rounded = values.to(dtype)
-    return rounded if bool(rounded.isfinite().all()) else values
+    smaller = values.to(dtype)
+    return smaller if bool(smaller.isfinite().all()) else values
 
 
 def _named(tokens: VideoTokens, name: str) -> dict[str, Tensor]:

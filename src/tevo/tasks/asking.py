@@ -8,6 +8,7 @@ from tevo.heads.policy import Prediction
 from tevo.prompts.grammar import parse
 from tevo.prompts.phrases import COUNTS, DURATIONS
 from tevo.structures import Question, Span
+from tevo.tasks.role import Said
 
 
 def usual_options(question: Question, phrases: Sequence[str]) -> tuple[str, ...]:
@@ -65,10 +66,8 @@ def predicted_spans(best: Prediction, index: int, video: Span) -> list[tuple[Spa
     return [(Span(*bounds).clamp(video), score) for bounds, score, real in slots if real]
 
 
-def prediction_row(question: Question, best: Prediction, index: int, video: Span) -> dict[str, Any]:
-    """One row of ``predictions.jsonl``, with Moment-DETR's keys for the spans.
-
-    ``answer`` and ``relevant_windows`` are there only where the truth is known.
+def read_prediction(question: Question, best: Prediction, index: int, video: Span) -> Said:
+    """One question's answer out of a batch's prediction; the question has the options that were put.
 
     Args:
         question: with the options that were put.
@@ -76,8 +75,23 @@ def prediction_row(question: Question, best: Prediction, index: int, video: Span
         index: of the question in it.
         video: from the video's first frame to its end, seconds (pts).
     """
-    probs = best.option_probs[index, : len(question.options)].tolist()
-    chosen = max(range(len(probs)), key=probs.__getitem__) if probs else -1
+    # padded to the widest question of the batch
+    probs = dict(zip(question.options, best.option_probs[index].tolist(), strict=False))
+    spans = predicted_spans(best, index, video)
+    chosen = max(probs, key=probs.__getitem__, default="")
+    return Said(chosen, probs[chosen] if probs else None, probs, spans)
+
+
+def prediction_row(question: Question, said: Said) -> dict[str, Any]:
+    """One row of ``predictions.jsonl``, with Moment-DETR's keys for the spans.
+
+    ``answer`` and ``relevant_windows`` are there only where the truth is known; ``pred_completion`` where the model
+    writes, as it wrote it, and ``pred_parsed`` where that could not be read.
+
+    Args:
+        question: with the options that were put.
+        said: the Solver's answer.
+    """
     row = {
         "qid": question.id,
         "vid": question.video,
@@ -85,12 +99,12 @@ def prediction_row(question: Question, best: Prediction, index: int, video: Span
         "kind": question.kind,
         "family": question.family,
         "options": list(question.options),
-        "pred_answer": question.options[chosen] if probs else "",
-        "pred_answer_confidence": probs[chosen] if probs else None,
-        "pred_relevant_windows": [
-            [span.start_s, span.end_s, score] for span, score in predicted_spans(best, index, video)
-        ],
+        "pred_answer": said.answer,
+        "pred_answer_confidence": said.confidence,
+        "pred_relevant_windows": [[span.start_s, span.end_s, score] for span, score in said.spans],
     }
+    if said.completion is not None:
+        row |= {"pred_completion": said.completion, "pred_parsed": said.parsed}
     if question.answer or question.evidence:
         row["answer"] = question.answer
         row["relevant_windows"] = [[span.start_s, span.end_s] for span in question.evidence]

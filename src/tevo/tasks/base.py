@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from tevo.backbones.base import Backbone, TextEncoder
+from tevo.backbones.base import Backbone
 from tevo.backbones.registry import build_backbone
 from tevo.data.datamodule import VideoQuestions
 from tevo.data.datasets import QuestionBatch
 from tevo.errors import TevoError
-from tevo.objectives.registry import QuestionerFacts, SolverFacts, load_rewards
 from tevo.structures import Question, Span
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.asking import prediction_row, usual_options, window_outside
-from tevo.tasks.matching import as_encoder, describe_backbone, differences
-from tevo.tasks.questioner import Questioner, QuestionerConfig
+from tevo.tasks.casting import cast_roles
+from tevo.tasks.matching import describe_backbone, differences, teacher_of
 from tevo.tasks.records import RunRecords, measured, write_rows
-from tevo.tasks.solver import Solver, SolverConfig
+from tevo.tasks.solving import SolverConfig
 
 FORMAT = 1  # of a checkpoint's own part; raised when an older tevo could not read it
 ANSWERS = "answers.jsonl"  # what ``tevo predict`` leaves in the run's folder
@@ -38,7 +38,7 @@ class Roles(pl.LightningModule):
         seed: of the first weights and of every draw.
 
     Raises:
-        TevoError: when the backbone has no text in its space, or a reward cannot be found.
+        TevoError: when the backbone neither has text in its space nor writes, or a reward cannot be found.
     """
 
     def __init__(self, backbone: Backbone | str, questioner: QuestionerConfig, solver: SolverConfig, seed: int) -> None:
@@ -46,12 +46,7 @@ class Roles(pl.LightningModule):
         built = build_backbone(backbone) if isinstance(backbone, str) else backbone
         self._backbone = (built.eval(),)  # in a tuple: not a submodule
         self.encoder_facts = describe_backbone(built)
-        torch.manual_seed(seed)  # the heads' first weights are a function of the seed, whoever builds them
-        joint = self.encoder_facts["joint"]
-        asked_for = load_rewards(questioner.rewards.extra, QuestionerFacts)
-        self.questioner = Questioner(joint, self.encoder, questioner, seed, asked_for)
-        paid_for = load_rewards(solver.rewards.extra, SolverFacts)
-        self.solver = Solver(built.spec.dim, joint, self.encoder, solver, paid_for)
+        self.questioner, self.solver = cast_roles(built, self.encoder_facts, questioner, solver, seed)
         self.seed, self.records = seed, RunRecords()
         self.alignment: dict[str, Tensor] = {}  # what phase 0 wrote in the backbone's state dict
         self._collected: list[dict[str, Any]] = []  # answers of an evaluation or prediction
@@ -62,9 +57,9 @@ class Roles(pl.LightningModule):
         return self._backbone[0]
 
     @property
-    def encoder(self) -> TextEncoder:
-        """The backbone, as what both roles read with."""
-        return as_encoder(self.backbone)
+    def teacher(self) -> Backbone | None:
+        """The backbone that phase 0 aligns this one with, where it needs that."""
+        return teacher_of(self.backbone)
 
     @property
     def data(self) -> VideoQuestions:
@@ -85,13 +80,9 @@ class Roles(pl.LightningModule):
 
     def answer_batch(self, batch: QuestionBatch) -> list[dict[str, Any]]:
         """Rows of ``predictions.jsonl`` for a batch of questions."""
-        videos, policy = batch.videos.to(self.device), self.solver.policy
-        was_training = policy.training
-        policy.eval()
-        best = self.solver.predict_questions(videos, self.solver.queries(batch.questions, batch.rows))
-        policy.train(was_training)
         limits = [self._limits(question) for question in batch.questions]
-        return [prediction_row(q, best, index, limits[index]) for index, q in enumerate(batch.questions)]
+        said = self.solver.say(batch.videos.to(self.device), batch.questions, batch.rows, limits)
+        return [prediction_row(*pair) for pair in zip(batch.questions, said, strict=True)]
 
     def _limits(self, question: Question) -> Span:
         """From the first frame of a question's video to its end, seconds (pts)."""
@@ -112,7 +103,7 @@ class Roles(pl.LightningModule):
         self._check_aligned()
 
     def _check_aligned(self) -> None:
-        if self.encoder.teacher is not None and not self.alignment:
+        if self.teacher is not None and not self.alignment:
             raise TevoError(
                 f"{_name(self.encoder_facts)} reads words only after phase 0 of a fit: give a checkpoint of one with "
                 "--ckpt_path (last, best or a file)"

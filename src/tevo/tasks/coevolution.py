@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any, cast
@@ -15,28 +14,26 @@ from tqdm import tqdm
 from tevo.backbones.base import Backbone
 from tevo.data.collection import videos_folder
 from tevo.data.datasets import PooledBatch, VideoBatch
-from tevo.data.pool import write_questions
 from tevo.errors import TevoError
-from tevo.heads.policy import GroundedPolicy
 from tevo.metrics.evaluation import PROTOCOL
-from tevo.metrics.results import RoundResult, RunSpec, Signals
+from tevo.metrics.results import RunSpec
 from tevo.objectives.consensus import PoolRule
-from tevo.structures import Question, Span, Verdict
+from tevo.structures import Question
 from tevo.tasks.alignment import changed, fit_alignment
-from tevo.tasks.base import Roles
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.checkpoints import RunCheckpoint, is_default
-from tevo.tasks.clock import Stopwatch, part
-from tevo.tasks.folders import Release, save_questioner, save_solver
-from tevo.tasks.judge import Examination, Judge
-from tevo.tasks.pooling import WITNESSES, SignalTally, balance_answers, examine_questions, judge_pool, pool_signals
+from tevo.tasks.clock import part
+from tevo.tasks.examination import Examination
+from tevo.tasks.labels import labelled
+from tevo.tasks.matching import as_encoder
 from tevo.tasks.progress import RunBar, is_default_bar
-from tevo.tasks.questioner import Asking, Questioner, QuestionerConfig
-from tevo.tasks.records import measured, write_rows
+from tevo.tasks.role import Gathered
+from tevo.tasks.rounds import Rounds
 from tevo.tasks.schedule import Phase, Schedule, decayed
-from tevo.tasks.solver import Experience, Solver, SolverConfig, Targets
+from tevo.tasks.solving import SolverConfig
 
 
-class CoEvolution(Roles):
+class CoEvolution(Rounds):
     """A Questioner and a Solver on one frozen backbone, improving each other round by round without labels.
 
     With ``solver.tower.trainable`` the Solver's video tower learns too, apart from the backbone: the Questioner, the
@@ -80,34 +77,18 @@ class CoEvolution(Roles):
         early_stop: bool = False,
         seed: int = 0,
     ) -> None:
-        super().__init__(backbone, questioner, solver, seed)
+        super().__init__(backbone, questioner, solver, seed, pool, witness, votes, views)
         self.schedule = Schedule(rounds, questioner_epochs, pseudo_label_epochs, grpo_epochs)
-        if witness not in WITNESSES:
-            raise TevoError(f"model.witness must be one of {', '.join(WITNESSES)}, got {witness!r}")
-        self.rule, self.witness, self.early_stop = pool, witness, early_stop
-        self.votes, self.views, self.checkpoint_every_steps = votes, views, checkpoint_every_steps
-        self.clock, self.parts = Stopwatch(), Stopwatch()  # by stage, for each round; by part, for planning
+        self.early_stop, self.checkpoint_every_steps = early_stop, checkpoint_every_steps
         self._val_limit: float | int = 1.0  # the Trainer's own
         self._place = ""  # epoch and batch under way
-        self._gathered: Asking | Experience | None = None  # rollouts that a step was taken on already
-
-    # --- what the phases need of each other ---
-
-    def judge(self, policy: GroundedPolicy | None = None) -> Judge:
-        """The Solver, or another policy, as a judge of questions."""
-        see = self.solver.see if policy is None else None
-        return Judge(policy or self.solver.policy, self.encoder, self.votes, self.views, see=see)
-
-    def generator(self, *where: object) -> torch.Generator:
-        """A function of the seed and of the place in the run, so that a resumed run draws the same."""
-        number = random.Random("/".join(map(str, (self.seed, *where)))).randrange(2**62)
-        return torch.Generator().manual_seed(number)
+        self._gathered: Gathered | None = None  # rollouts that a step was taken on already
 
     # --- the run ---
 
     def setup(self, stage: str) -> None:
         """Encode every video once (cached), and say how long the run is."""
-        self.data.attach(self.backbone, with_frames=self.solver.tower is not None)
+        self.data.attach(self.backbone, with_frames=self.solver.needs_frames)
         if stage != "fit":
             return
         trainer, num_epochs = self.trainer, self.schedule.num_epochs
@@ -146,8 +127,8 @@ class CoEvolution(Roles):
     def on_fit_start(self) -> None:
         """Phase 0, and round 0, the zero-shot backbone; a resumed run has both. Its checkpoint is loaded by now."""
         self._describe_run()
-        if self.encoder.teacher is not None and not self.alignment:
-            self._align(self.encoder.teacher)
+        if self.teacher is not None and not self.alignment:
+            self._align(self.teacher)
         self.backbone.requires_grad_(False)
         if not self.records.rounds:
             self._finish_round(0)
@@ -161,7 +142,7 @@ class CoEvolution(Roles):
     def _align(self, teacher: Backbone) -> None:
         """Phase 0: the backbone's tokens learn, label-free, where they lie in the text's space."""
         before = {name: tensor.clone() for name, tensor in self.backbone.state_dict().items()}
-        self.records.alignment = fit_alignment(self.encoder, self.data.teacher_pairs(teacher))
+        self.records.alignment = fit_alignment(as_encoder(self.backbone), self.data.teacher_pairs(teacher))
         after = self.backbone.state_dict()
         self.alignment = {name: after[name].clone() for name in changed(before, after)}
         if self.trainer.is_global_zero:
@@ -197,13 +178,7 @@ class CoEvolution(Roles):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One AdamW, a parameter group a role, and one for a tower that learns; the rate follows the phase."""
-        groups = [
-            {"params": list(self.questioner.asker.parameters()), "lr": self.questioner.config.lr, "name": "questioner"},
-            {"params": list(self.solver.policy.parameters()), "lr": self.solver.config.lr, "name": "solver"},
-        ]
-        if self.solver.tower is not None:
-            own = list(self.solver.tower.parameters())
-            groups.append({"params": own, "lr": self.solver.config.tower.lr, "name": "tower"})
+        groups: list[Any] = [*self.questioner.groups(), *self.solver.groups()]
         return torch.optim.AdamW(groups, weight_decay=0.01)
 
     def on_train_start(self) -> None:
@@ -219,10 +194,10 @@ class CoEvolution(Roles):
         self._switch_roles()
 
     def _switch_roles(self) -> None:
-        self.questioner.asker.requires_grad_(self.phase.name == "questioner")
-        self.solver.policy.requires_grad_(self.phase.name == "solver")
-        if self.solver.tower is not None:
-            self.solver.tower.requires_grad_(self.phase.name == "solver")
+        for role, name in ((self.questioner, "questioner"), (self.solver, "solver")):
+            for group in role.groups():
+                for weight in group["params"]:
+                    weight.requires_grad_(self.phase.name == name)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Every batch draws from its own place in the run, and takes its phase's learning rate."""
@@ -265,14 +240,14 @@ class CoEvolution(Roles):
     ) -> None:
         """As many steps on a batch's rollouts as the role's policy rule says; Lightning counts them as one."""
         phase = self.phase
-        role: Questioner | Solver = self.questioner if phase.name == "questioner" else self.solver
+        role = self.questioner if phase.name == "questioner" else self.solver
         for _ in range(role.config.policy.updates if phase.objective == "grpo" else 1):
             optimizer.step(closure=optimizer_closure)
 
     def _questioner_step(
         self, videos: VideoBatch, phase: Phase, generator: torch.Generator, tag: str
     ) -> tuple[Tensor, dict[str, float]]:
-        if isinstance(self._gathered, Asking):
+        if self._gathered is not None:
             return self.questioner.update(self._gathered, fresh=False)
         kinds = self.data.curriculum.allowed_kinds(phase.round)
         self._gathered = self.questioner.gather(videos, kinds, self._examine, generator, tag)
@@ -284,21 +259,19 @@ class CoEvolution(Roles):
         questions = [
             labelled(verdict.question, verdict.pseudo_answer, verdict.pseudo_evidence) for verdict in batch.verdicts
         ]
-        queries = self.solver.queries(questions, batch.rows)
-        targets = Targets.of(questions, self.device)
+        given = batch.videos, questions, batch.rows, generator
         if phase.objective == "pseudo_label":
-            return self.solver.pseudo_label_loss(batch.videos, queries, targets, generator)
-        if isinstance(self._gathered, Experience):
+            return self.solver.fit_labels(*given)
+        if self._gathered is not None:
             return self.solver.update(self._gathered, fresh=False)
-        self._gathered = self.solver.gather(batch.videos, queries, targets, self.solver.reference, generator)
+        self._gathered = self.solver.roll(*given)
         loss, figures = self.solver.update(self._gathered)
         for verdict in batch.verdicts:
             self.data.curriculum.observe(verdict.question.level, verdict.agreement, figures["reward/answer"])
         return loss, figures
 
     def _examine(self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor) -> Examination:
-        generator = self.generator("examine", self._place)
-        return examine_questions(self.judge(), videos, questions, rows, generator)
+        return self.judge().put(videos, questions, rows, self.generator("examine", self._place))
 
     def on_train_epoch_end(self) -> None:
         """At the end of a phase: build the pool, or measure the round; then set the next epoch's phase."""
@@ -312,109 +285,3 @@ class CoEvolution(Roles):
             elif self.schedule.questioner_epochs == 0 and phase.round < self.schedule.rounds:
                 self._build_pool(phase.round + 1)
         self._set_phase(self.current_epoch + 1)
-
-    # --- between the phases ---
-
-    @part("pool")
-    @torch.no_grad()
-    def _build_pool(self, round: int) -> None:
-        """The Questioner writes questions for every training video; the Solver votes; each is kept or dropped."""
-        self.data.curriculum.start_round(round)
-        verdicts: list[Verdict] = []
-        judge, tally = self.judge(), SignalTally()
-        for index, videos in enumerate(self._bar(self.data.all_videos(), f"round {round}: pool")):
-            asked = self._write_questions(videos.to(self.device), round, self.generator("pool", round, index), tally)
-            if asked[0]:
-                with self.clock.stage("score"):
-                    seen = examine_questions(
-                        judge, videos, *asked, self.generator("vote", round, index), controls=False
-                    )
-                verdicts += judge_pool(seen, *asked, videos, self.rule, self.witness, round)
-        verdicts = balance_answers(verdicts, self.rule.max_answer_ratio)
-        self.data.pool.replace(round, verdicts)
-        tally.asked = len(verdicts)
-        self.records.pool = pool_signals(verdicts) | {"parse_failure_rate": tally.failure_rate}
-        if self.trainer.is_global_zero:
-            write_questions(self.folder / "questions.jsonl", round, verdicts)
-            tqdm.write(self.data.pool.summary())
-        self.data.training_verdicts()  # refuses in words where nothing is left to learn from
-
-    def _write_questions(
-        self, videos: VideoBatch, round: int, generator: torch.Generator, tally: SignalTally
-    ) -> tuple[list[Question], Tensor]:
-        """Distinct questions about a batch of videos, and the row of each one's video."""
-        with self.clock.stage("sample"):
-            segments = self.questioner.segments(videos)
-            kinds = self.data.curriculum.allowed_kinds(max(round, 1))
-            asked = self.questioner.ask(
-                videos, segments, kinds, self.questioner.config.per_video, generator, str(round)
-            )
-        tally.unrenderable += int((~asked.gate).sum())
-        return distinct(*asked.flat())
-
-    @part("signals")
-    @torch.no_grad()
-    def _signals(self, round: int) -> tuple[Signals, Signals]:
-        """The unlabelled signals on held-out videos (ALGORITHM 7): today's Solver as judge, and round 0's."""
-        tallies = []
-        for judge in (self.judge(), self.judge(self.solver.reference)):
-            tally = SignalTally()
-            for index, videos in enumerate(self._bar(self.data.heldout_batches(), f"round {round}: signals")):
-                questions, rows = self._write_questions(
-                    videos.to(self.device), round, self.generator("probe", round, index), tally
-                )
-                if questions:
-                    with self.clock.stage("score"):
-                        seen = examine_questions(judge, videos, questions, rows, self.generator("judge", round, index))
-                    tally.add(seen, questions, rows, videos)
-            tallies.append(tally.signals())
-        return tallies[0], tallies[1]
-
-    @part("round")
-    @torch.no_grad()
-    def _finish_round(self, round: int) -> None:
-        """Measure a round, write what it left, keep its models."""
-        rows = [
-            row
-            for batch in self._bar(self.data.val_batches(), f"round {round}: answers")
-            for row in self.answer_batch(batch)
-        ]
-        questions = self.data.val_questions
-        if round == 0 and questions:
-            self.records.note_controls(rows, questions)
-        trained, frozen = self._signals(round)
-        pool = self.records.pool if round else Signals()
-        seconds = self.clock.take() | ({} if round else self.data.seconds)
-        self.records.add(RoundResult(round, measured(rows, questions), trained | pool, frozen, seconds))
-        if self.trainer.is_global_zero:
-            self.records.write(self.folder)
-            write_rows(self.folder / "predictions.jsonl", rows)
-            self.data.write_bad_videos(self.folder)
-            self._save_models(round)
-            tqdm.write(self.records.line())
-
-    def _save_models(self, round: int) -> None:
-        """Write both roles under ``hf/round-N`` for :func:`tevo.load`."""
-        card = {"round": round, **self.records.rounds[-1].metrics}
-        release = Release(self.backbone, self.alignment, self.data.store.plan, self.questioner.phrases, card)
-        place = self.folder / "hf" / f"round-{round}"
-        save_solver(place / "solver", self.solver, release)
-        save_questioner(place / "questioner", self.questioner, release)
-
-    def _bar(self, batches: Any, text: str) -> Any:  # noqa: ANN401
-        shown = self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None
-        return tqdm(batches, desc=text, leave=False, disable=None if shown else True)  # None: on a terminal alone
-
-
-def labelled(question: Question, answer: str, evidence: Sequence[Span]) -> Question:
-    """The question with its pseudo-label in the place of the Questioner's own answer and evidence."""
-    return replace(question, answer=answer, evidence=tuple(evidence))
-
-
-def distinct(questions: Sequence[Question], rows: Tensor) -> tuple[list[Question], Tensor]:
-    """The questions without those that say the same of the same video."""
-    first: dict[tuple[str, str], int] = {}
-    for index, question in enumerate(questions):
-        first.setdefault((question.video, question.text), index)
-    kept = sorted(first.values())
-    return [questions[index] for index in kept], rows[kept]

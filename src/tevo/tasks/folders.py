@@ -22,15 +22,16 @@ from tevo.backbones.base import Backbone
 from tevo.data.views import ViewPlan
 from tevo.errors import TevoError
 from tevo.prompts.phrases import load_phrases
+from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.atomic import write_folder
 from tevo.tasks.card import plain, render_card
-from tevo.tasks.matching import as_encoder, check_same, describe_backbone, rebuild_backbone
-from tevo.tasks.questioner import Questioner, QuestionerConfig
-from tevo.tasks.solver import Solver, SolverConfig
+from tevo.tasks.casting import cast_questioner, cast_solver
+from tevo.tasks.matching import check_same, describe_backbone, rebuild_backbone
+from tevo.tasks.role import Answers, Asks, Learner
+from tevo.tasks.solving import SolverConfig
 
 FORMAT = 1  # of the folder; raised when an older tevo could not read it
 WEIGHTS, CONFIG, PHRASES, CARD = "model.safetensors", "config.json", "phrases.txt", "README.md"
-TRAINED = {"solver": "policy", "questioner": "asker"}  # what of a role is trained, and its name in the weights
 T = TypeVar("T")
 
 
@@ -58,35 +59,33 @@ class _Content(NamedTuple):
 
     release: Release
     config: dict[str, Any]
-    joint: int
-    weights: dict[str, Tensor]  # of the trained module
-    tower: dict[str, Tensor]  # of the role's own video tower, where it has one
+    weights: dict[str, dict[str, Tensor]]  # of what was trained, by the names of the role's parts
 
 
-def save_solver(folder: Path, solver: Solver, release: Release) -> None:
+def save_solver(folder: Path, solver: Answers, release: Release) -> None:
     """Write a Solver's folder, whole or not at all, in the place of an earlier one.
 
     Args:
         folder: where; folders above it are made.
-        solver: its policy is saved, not its zero-shot reference.
+        solver: what was trained of it is saved, not its zero-shot reference.
         release: what goes with it.
     """
-    _save(folder, "solver", solver.policy, {"config": asdict(solver.config)}, release, solver.tower)
+    _save(folder, "solver", solver.parts(), {"config": asdict(solver.config)}, release)
 
 
-def save_questioner(folder: Path, questioner: Questioner, release: Release) -> None:
+def save_questioner(folder: Path, questioner: Asks, release: Release) -> None:
     """Write a Questioner's folder, whole or not at all, in the place of an earlier one.
 
     Args:
         folder: where; folders above it are made.
-        questioner: its asker is saved, not its zero-shot reference.
+        questioner: what was trained of it is saved, not its zero-shot reference.
         release: what goes with it.
     """
     own = {"config": asdict(questioner.config) | {"phrases": PHRASES}, "seed": questioner.seed}
-    _save(folder, "questioner", questioner.asker, own, release)
+    _save(folder, "questioner", questioner.parts(), own, release)
 
 
-def load_solver(folder: str | os.PathLike[str], backbone: Backbone | None = None) -> tuple[Solver, Release]:
+def load_solver(folder: str | os.PathLike[str], backbone: Backbone | None = None) -> tuple[Answers, Release]:
     """The Solver of a folder, in eval mode, and what was saved with it.
 
     Args:
@@ -98,16 +97,14 @@ def load_solver(folder: str | os.PathLike[str], backbone: Backbone | None = None
         TevoError: a folder that is missing, damaged, or of another role or version; a backbone that differs.
     """
     path = Path(folder)
-    release, config, joint, weights, tower = _read(path, "solver", backbone)
+    release, config, weights = _read(path, "solver", backbone)
     settings = _rebuilt(path, SolverConfig, config.get("config"))
-    solver = Solver(release.backbone.spec.dim, joint, as_encoder(release.backbone), settings)
-    _fill(path, solver.policy, weights)
-    if solver.tower is not None:
-        _fill(path, solver.tower, tower)
+    solver = cast_solver(release.backbone, config["backbone"], settings)
+    _fill_parts(path, solver, weights)
     return solver.eval(), release
 
 
-def load_questioner(folder: str | os.PathLike[str], backbone: Backbone | None = None) -> tuple[Questioner, Release]:
+def load_questioner(folder: str | os.PathLike[str], backbone: Backbone | None = None) -> tuple[Asks, Release]:
     """The Questioner of a folder, in eval mode, and what was saved with it.
 
     Args:
@@ -118,23 +115,15 @@ def load_questioner(folder: str | os.PathLike[str], backbone: Backbone | None = 
         TevoError: as :func:`load_solver`.
     """
     path = Path(folder)
-    release, config, joint, weights, _ = _read(path, "questioner", backbone)
+    release, config, weights = _read(path, "questioner", backbone)
     settings = replace(_rebuilt(path, QuestionerConfig, config.get("config")), phrases=str(path / PHRASES))
-    questioner = Questioner(joint, as_encoder(release.backbone), settings, config.get("seed", 0))
-    _fill(path, questioner.asker, weights)
+    questioner = cast_questioner(release.backbone, config["backbone"], settings, config.get("seed", 0))
+    _fill_parts(path, questioner, weights)
     return questioner.eval(), release
 
 
-def _save(
-    folder: Path,
-    role: str,
-    module: nn.Module,
-    own: Mapping[str, Any],
-    release: Release,
-    tower: nn.Module | None = None,
-) -> None:
-    tensors = {f"{TRAINED[role]}.{name}": tensor for name, tensor in module.state_dict().items()}
-    tensors |= {f"tower.{name}": tensor for name, tensor in tower.state_dict().items()} if tower else {}
+def _save(folder: Path, role: str, parts: Mapping[str, nn.Module], own: Mapping[str, Any], release: Release) -> None:
+    tensors = {f"{part}.{name}": t for part, module in parts.items() for name, t in module.state_dict().items()}
     tensors |= {f"backbone.{name}": tensor for name, tensor in release.alignment.items()}
     facts = describe_backbone(release.backbone)
     config = {
@@ -148,7 +137,7 @@ def _save(
     }
     number = sum(tensor.numel() for tensor in tensors.values())
     files = {
-        WEIGHTS: save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}),
+        WEIGHTS: save({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}),
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         PHRASES: "".join(f"{phrase}\n" for phrase in release.phrases).encode(),
         CARD: render_card(role, facts, release.card, number, bool(release.alignment)).encode(),
@@ -167,13 +156,14 @@ def _read(folder: Path, role: str, backbone: Backbone | None) -> _Content:
         plan = ViewPlan(**views | {"dtype": dtype})
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder / CONFIG, repr(error)) from error
-    weights, tower, alignment = _read_weights(folder / WEIGHTS, TRAINED[role])
+    weights = _read_weights(folder / WEIGHTS)
+    alignment = weights.pop("backbone", {})
     backbone = (rebuild_backbone(folder, facts) if backbone is None else backbone).eval()
     check_same(folder, facts, backbone)
     if alignment:
         _fill(folder, backbone, alignment, strict=False)
-    release = Release(backbone, alignment, plan, load_phrases(str(folder / PHRASES)), card)
-    return _Content(release, config, facts["joint"], weights, tower)
+    phrases = load_phrases(str(folder / PHRASES)) if (folder / PHRASES).stat().st_size else ()
+    return _Content(Release(backbone, alignment, plan, phrases, card), config, weights)
 
 
 def _read_config(folder: Path, role: str) -> dict[str, Any]:
@@ -199,19 +189,28 @@ def _read_config(folder: Path, role: str) -> dict[str, Any]:
     return config
 
 
-def _read_weights(file: Path, own: str) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
-    """(the trained module's tensors, those of its own video tower, those that phase 0 wrote in the backbone)."""
+def _read_weights(file: Path) -> dict[str, dict[str, Tensor]]:
+    """The tensors of each part of the role, and under "backbone" those that phase 0 wrote."""
     try:
         tensors = load_file(file)
     except (OSError, SafetensorError) as error:
         raise _damaged(file, str(error)) from error
-    parts: dict[str, dict[str, Tensor]] = {own: {}, "tower": {}, "backbone": {}}
+    parts: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
-        if part not in parts:
-            raise TevoError(f"{file} is not tevo's: it holds {name!r}, wanted are {', '.join(parts)} alone")
-        parts[part][rest] = tensor
-    return parts[own], parts["tower"], parts["backbone"]
+        parts.setdefault(part, {})[rest] = tensor
+    return parts
+
+
+def _fill_parts(folder: Path, role: Learner, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Load what was trained into a role."""
+    parts = role.parts()
+    strange = sorted(weights.keys() - parts.keys())
+    if strange:
+        wanted = ", ".join([*parts, "backbone"])
+        raise TevoError(f"{folder / WEIGHTS} is not tevo's: it holds {strange[0]!r}, wanted are {wanted} alone")
+    for name, module in parts.items():
+        _fill(folder, module, weights.get(name, {}))
 
 
 def _fill(folder: Path, module: nn.Module, weights: Mapping[str, Tensor], strict: bool = True) -> None:

@@ -5,17 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from tevo.data.datasets import VideoBatch
-from tevo.objectives.credit import outcome_gate
-from tevo.objectives.rewards import solver_reward
 from tevo.structures import Question, Verdict
-from tevo.tasks.coevolution import CoEvolution, distinct, labelled
-from tevo.tasks.judge import Examination
-from tevo.tasks.pooling import examine_questions, judge_pool
-from tevo.tasks.solver import Targets
+from tevo.tasks.coevolution import CoEvolution
+from tevo.tasks.examination import Examination
+from tevo.tasks.labels import distinct, labelled
+from tevo.tasks.pooling import judge_pool
+from tevo.tasks.role import Paid
+from tevo.tasks.rollout_terms import written_spans
 
 EQUAL = 1e-6  # rewards that differ by less are equal to rounding
 NUM_SAMPLES = 3
@@ -30,12 +29,13 @@ class Payment:
     flat: int = 0  # groups whose rollouts were all paid alike
     dead: int = 0  # of the Solver: groups that the outcome gate gives no update
 
-    def add(self, terms: dict[str, Tensor], total: Float[Tensor, "prompt group"]) -> None:
+    def add(self, paid: Paid) -> None:
         """Note a batch of groups."""
-        for name, values in {**terms, "reward": total}.items():
+        for name, values in {**paid.terms, "reward": paid.total}.items():
             self.terms.setdefault(name, []).extend(values.flatten().tolist())
-        self.groups += len(total)
-        self.flat += int((total.amax(1) - total.amin(1) <= EQUAL).sum()) if total.numel() else 0
+        self.groups += len(paid.total)
+        self.flat += int((paid.total.amax(1) - paid.total.amin(1) <= EQUAL).sum()) if paid.total.numel() else 0
+        self.dead += paid.dead
 
 
 @dataclass
@@ -62,7 +62,8 @@ class Inspection:
             found.append(
                 "no question can be asked: no event is found in the videos, or none is named surely enough. Lower "
                 f"model.questioner.min_naming ({model.questioner.config.min_naming:g}) or activity_high, give other "
-                "phrases (model.questioner.phrases), or longer videos"
+                "phrases (model.questioner.phrases), or longer videos. Of a language model: none of its replies can "
+                "be read; give weights that know the format, or templates that explain it (model.questioner.words)"
             )
         elif not self.kept:
             drops = Counter(verdict.reason for verdict in self.verdicts).most_common(3)
@@ -107,7 +108,7 @@ def inspect_rewards(model: CoEvolution, batches: Iterable[VideoBatch], kinds: tu
         asked, rows = written(model, videos, kinds, number)
         if not asked:
             continue
-        seen = examine_questions(model.judge(), videos, asked, rows, model.generator("check/vote", number))
+        seen = model.judge().put(videos, asked, rows, model.generator("check/vote", number))
         verdicts = judge_pool(seen, asked, rows, videos, model.rule, model.witness, 1)
         found.verdicts += verdicts
         kept = torch.tensor([verdict.kept for verdict in verdicts])
@@ -120,28 +121,23 @@ def pay_questions(
     model: CoEvolution, videos: VideoBatch, kinds: tuple[str, ...], found: Inspection, number: int
 ) -> None:
     """The Questioner's side: G questions a video, each with every term of its reward."""
-    questioner, generator = model.questioner, model.generator("check/ask", number)
-    segments = questioner.segments(videos)
-    asked = questioner.ask(videos, segments, kinds, questioner.config.group, generator, f"check-{number}")
-    found.asked += asked.gate.numel()
-    found.parsed += int(asked.gate.sum())
+    generator = model.generator("check/ask", number)
 
     def examine(batch: VideoBatch, questions: Sequence[Question], rows: Tensor) -> Examination:
-        return examine_questions(model.judge(), batch, questions, rows, generator)
+        return model.judge().put(batch, questions, rows, generator)
 
-    total, terms = questioner.reward(asked, segments, videos, examine)
-    found.questioner.add(terms, total)
+    paid = model.questioner.pay(videos, kinds, examine, generator, f"check-{number}")
+    found.asked += paid.total.numel()
+    found.parsed += int(paid.terms["format"].sum())
+    found.questioner.add(paid)
 
 
 def written(
     model: CoEvolution, videos: VideoBatch, kinds: tuple[str, ...], number: int
 ) -> tuple[list[Question], Tensor]:
     """Questions for the pool about a batch of videos, and the row of each one's video."""
-    questioner = model.questioner
-    segments = questioner.segments(videos)
-    generator = model.generator("check/pool", number)
-    made = questioner.ask(videos, segments, kinds, questioner.config.per_video, generator, f"check-pool-{number}")
-    return distinct(*made.flat())
+    draft = model.questioner.draft(videos, kinds, model.generator("check/pool", number), f"check-pool-{number}")
+    return distinct(draft.questions, draft.rows)
 
 
 def pay_rollouts(
@@ -150,30 +146,14 @@ def pay_rollouts(
     """The Solver's side: G rollouts a pooled question, each with every term of its reward."""
     if not verdicts:
         return
-    solver = model.solver
     questions = [labelled(v.question, v.pseudo_answer, v.pseudo_evidence) for v in verdicts]
-    queries, targets = solver.queries(questions, rows), Targets.of(questions, model.device)
-    was_training = solver.policy.training
-    solver.policy.eval()
-    generator = model.generator("check/rollout", number)
-    state = solver.watch(solver.see(videos).tokens)
-    rollouts = solver.policy.rollout(state, queries, solver.config.group, generator).rollouts
-    solver.policy.train(was_training)
-    terms = solver.rewards(videos, queries, targets, rollouts, solver.reference)
-    weights = solver.config.rewards
-    extra = {name: terms[name] for name in weights.extra}
-    own = (terms["answer"], terms["iou"], terms["zoom"], terms["format"])
-    total = solver_reward(*own, weights, queries.is_when, extra)
-    found.solver.add(terms, total)
-    found.solver.dead += int((~outcome_gate(terms["answer"], terms["iou"], queries.is_when, extra)).sum())
+    paid = model.solver.pay(videos, questions, rows, model.generator("check/rollout", number))
+    found.solver.add(paid)
     for index in sorted({number * (len(verdicts) - 1) // (NUM_SAMPLES - 1) for number in range(NUM_SAMPLES)}):
-        verdict, lines = verdicts[index], [described(verdicts[index])]
-        for g in range(min(3, rollouts.answers.shape[1])):
-            chosen = int(rollouts.answers[index, g])
-            said = verdict.question.options[chosen] if chosen >= 0 else ""
-            spans = rollouts.spans[index, g][rollouts.span_mask[index, g]].tolist()
-            paid = ", ".join(f"{name} {float(values[index, g]):.2f}" for name, values in terms.items())
-            lines.append(f"    rollout: {said or 'its spans'} {written_spans(spans)}: {paid}")
+        lines = [described(verdicts[index])]
+        for g, said in enumerate(paid.said[index][:3]):
+            terms = ", ".join(f"{name} {float(values[index, g]):.2f}" for name, values in paid.terms.items())
+            lines.append(f"    rollout: {said}: {terms}")
         found.samples.append("\n".join(lines))
 
 
@@ -181,16 +161,14 @@ def described(verdict: Verdict) -> str:
     """One question with what became of it, in lines."""
     question = verdict.question
     spans = written_spans([[span.start_s, span.end_s] for span in question.evidence])
+    raw = [f"    as written: {question.completion}"] if question.completion else []
     votes = ", ".join(f"{answer} {number}" for answer, number in verdict.votes.items())
     return "\n".join(
         [
             f"{question.video}: {question.text} [{question.kind}]",
             f"    Questioner: {question.answer or 'its spans'} {spans}",
+            *raw,
             f"    votes: {votes or 'none'}; {'kept' if verdict.kept else f'dropped: {verdict.reason}'}",
+            *(f"    reply: {reply}" for reply in verdict.replies),
         ]
     )
-
-
-def written_spans(spans: list[list[float]]) -> str:
-    """Spans in seconds."""
-    return ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in spans) or "no span"

@@ -1,7 +1,7 @@
 """Puts questions to a frozen policy, with the video and without what it should rest on (ALGORITHM 3 and 8)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,37 +11,14 @@ from tevo.backbones.base import TextEncoder
 from tevo.data.datasets import VideoBatch
 from tevo.heads.evidence import Evidence, VideoState
 from tevo.heads.policy import GroundedPolicy
-from tevo.heads.queries import Queries
+from tevo.heads.queries import Queries, encode_queries, pad_spans
 from tevo.objectives.consensus import Consensus, pseudo_labels
-from tevo.structures import Rollouts, VideoTokens
+from tevo.structures import Question, Rollouts, VideoTokens
+from tevo.tasks.examination import Examination
+from tevo.tasks.role import Examiner
 from tevo.video.interventions import keep_spans, mask_spans, no_video, random_span
 
 CONTROL_SAMPLES = 4  # span samples a control pass averages the answer over
-
-
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What a policy made of each question. A score is the mean probability of the with-video majority answer."""
-
-    consensus: Consensus
-    votes: Int[Tensor, "question vote"]  # option index, or -1
-    spans: Float[Tensor, "question vote span 2"]  # seconds
-    span_mask: Bool[Tensor, "question vote span"]
-    with_video: Float[Tensor, "question"]
-    without_video: Float[Tensor, "question"]
-    shuffled: Float[Tensor, "question"]
-    masked: Float[Tensor, "question"]  # the evidence removed
-    key: Float[Tensor, "question"]  # the evidence alone
-    random: Float[Tensor, "question"]  # a random span of the same length alone
-
-    def signals(self) -> dict[str, Float[Tensor, "question"]]:
-        """The unlabelled signals of ALGORITHM 7, one number a question."""
-        return {
-            "dependency": self.with_video - self.without_video,
-            "order": self.with_video - self.shuffled,
-            "necessity": self.with_video - self.masked,
-            "specificity": self.key - self.random,
-        }
 
 
 def jitter(tokens: VideoTokens, rate: float, generator: torch.Generator | None) -> VideoTokens:
@@ -54,7 +31,7 @@ def jitter(tokens: VideoTokens, rate: float, generator: torch.Generator | None) 
     return VideoTokens(tokens.values, tokens.spans, torch.where(alive, kept, tokens.mask))
 
 
-class Judge:
+class Judge(Examiner):
     """A policy that answers, behind one call; nothing of it is trained here.
 
     Args:
@@ -78,6 +55,20 @@ class Judge:
         self.see = see
         self.policy, self.encoder = policy, encoder
         self.num_votes, self.views, self.view_jitter = num_votes, views, view_jitter
+
+    def put(
+        self,
+        videos: VideoBatch,
+        questions: Sequence[Question],
+        rows: Int[Tensor, "question"],
+        generator: torch.Generator,
+        controls: bool = True,
+    ) -> Examination:
+        """See :meth:`Examiner.put`."""
+        device = videos.tokens.values.device
+        queries = encode_queries(questions, rows.to(device), self.encoder)
+        spans, mask = pad_spans([question.evidence for question in questions])
+        return self.examine(videos, queries, spans.to(device), mask.to(device), generator, controls)
 
     @torch.no_grad()
     def examine(
@@ -128,7 +119,11 @@ class Judge:
             hidden = self._watch(mask_spans(tokens, evidence, evidence_mask))
             scores["masked"] = self._score(hidden, own, consensus, generator)
         self.policy.train(was_training)
-        return Examination(consensus, votes[0], votes[1], votes[2], torch.stack(views).mean(0), **scores)
+        return Examination(
+            consensus, votes[0], votes[1], votes[2], torch.stack(views).mean(0),
+            scores["without_video"], scores["shuffled"],
+            scores["masked"], scores["key"], scores["random"],
+        )  # fmt: skip
 
     def _shares(self) -> list[int]:
         """Votes of each view."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tevo.backbones.base import Backbone, TextEncoder
+from tevo.backbones.language import LanguageModel
 from tevo.backbones.registry import build_backbone, list_backbones
 from tevo.errors import TevoError
 
@@ -13,6 +14,8 @@ MUST_AGREE = {
     "teacher": "the text tower it is paired with",
     "dim": "the width of its tokens",
     "joint": "the width of the space it shares with text",
+    "reference": "the language model's own weights",
+    "trainable": "what of it a role trains",
 }
 
 
@@ -23,7 +26,10 @@ def as_encoder(backbone: Backbone) -> TextEncoder:
         TevoError: when it has no text in its space.
     """
     if not isinstance(backbone, TextEncoder):
-        raise TevoError(f"{type(backbone).__name__} has no encode_text: give a backbone with a text tower")
+        raise TevoError(
+            f"{type(backbone).__name__} has no encode_text and is no LanguageModel: give a backbone with a text tower, "
+            "or one that writes"
+        )
     return cast(TextEncoder, backbone)
 
 
@@ -43,15 +49,22 @@ def describe_backbone(backbone: Backbone) -> dict[str, Any]:
 
     ``name`` is None for a backbone that is not registered.
     """
-    encoder = as_encoder(backbone)
-    return {
+    teacher = teacher_of(backbone)
+    facts = {
         "name": backbone.spec.name if backbone.spec.name in list_backbones() else None,
         "class_path": f"{type(backbone).__module__}.{type(backbone).__qualname__}",
         "fingerprint": backbone.spec.fingerprint,
-        "teacher": None if encoder.teacher is None else encoder.teacher.spec.fingerprint,
+        "teacher": None if teacher is None else teacher.spec.fingerprint,
         "dim": backbone.spec.dim,
-        "joint": int(encoder.encode_text(["a video"]).shape[-1]),
     }
+    if isinstance(backbone, LanguageModel):
+        return facts | backbone.role_facts()
+    return facts | {"joint": int(as_encoder(backbone).encode_text(["a video"]).shape[-1])}
+
+
+def teacher_of(backbone: Backbone) -> Backbone | None:
+    """The backbone whose token space this one is aligned with in phase 0; None where it needs no alignment."""
+    return backbone.teacher if isinstance(backbone, TextEncoder) else None
 
 
 def rebuild_backbone(folder: Path, facts: Mapping[str, Any]) -> Backbone:
@@ -63,7 +76,7 @@ def rebuild_backbone(folder: Path, facts: Mapping[str, Any]) -> Backbone:
     """
     name, class_path = facts.get("name"), str(facts.get("class_path"))
     if name in list_backbones():
-        return build_backbone(str(name))
+        return build_backbone(str(name), **({"trainable": facts["trainable"]} if "trainable" in facts else {}))
     said = f"{name!r}, a name that nothing here registers" if name else f"{class_path}, which has no registered name"
     raise TevoError(
         f"{folder} was trained on {said}; build that backbone and give it: "
@@ -74,9 +87,9 @@ def rebuild_backbone(folder: Path, facts: Mapping[str, Any]) -> Backbone:
 def differences(saved: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """What differs between two descriptions, in words: a role that knew the one would be lost on the other."""
     return [
-        f"{meaning} (saved {saved.get(key)!r}, here {here[key]!r})"
+        f"{meaning} (saved {saved.get(key)!r}, here {here.get(key)!r})"
         for key, meaning in MUST_AGREE.items()
-        if saved.get(key) != here[key]
+        if saved.get(key) != here.get(key)
     ]
 
 

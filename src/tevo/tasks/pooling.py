@@ -11,15 +11,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tevo.data.datasets import VideoBatch
-from tevo.heads.queries import encode_queries, pad_spans
+from tevo.heads.queries import pad_spans
 from tevo.metrics.results import NUM_BINS, Signals
 from tevo.objectives.consensus import DROP_REASONS, KEPT, PoolRule, drop_reasons
 from tevo.ops import coverage, set_iop, set_iou
 from tevo.structures import Question, Span, Verdict
-from tevo.tasks.judge import Examination, Judge
+from tevo.tasks.examination import Examination
 
 DIFFERENT = "answers differ"
 TOO_COMMON = "answer too common"
+RAW_REPLIES = 3  # of a question's votes that are kept as they were written
 WITNESSES = ("solver", "both", "questioner")
 """Who vouches for a pseudo-label.
 
@@ -29,21 +30,6 @@ Solver did not make itself, when the share of votes that give it lies in the agr
 that cannot yet do a kind of question is noise, and its span lies elsewhere: the other two rules drop just what it
 should learn.
 """
-
-
-def examine_questions(
-    judge: Judge,
-    videos: VideoBatch,
-    questions: Sequence[Question],
-    rows: Tensor,
-    generator: torch.Generator,
-    controls: bool = True,
-) -> Examination:
-    """Put the Questioner's questions to a judge, against the evidence that the Questioner names."""
-    device = videos.tokens.values.device
-    queries = encode_queries(questions, rows.to(device), judge.encoder)
-    spans, mask = pad_spans([question.evidence for question in questions])
-    return judge.examine(videos, queries, spans.to(device), mask.to(device), generator, controls)
 
 
 def judge_pool(
@@ -73,8 +59,8 @@ def judge_pool(
     signals = {name: values.tolist() for name, values in scores.items()}
     verdicts = []
     for index, question in enumerate(questions):
-        chosen = int(vote.answer[index])
-        answer, reason = question.options[chosen] if 0 <= chosen < len(question.options) else "", reasons[index]
+        chosen, meanings = int(vote.answer[index]), seen.meanings(index, question)
+        answer, reason = meanings[chosen] if 0 <= chosen < len(meanings) else "", reasons[index]
         if witness == "both" and not reason and question.options and answer != question.answer:
             reason = DIFFERENT
         if witness == "questioner" and question.window is not None:
@@ -92,6 +78,7 @@ def judge_pool(
                 pseudo_evidence=question.evidence if question.window is not None else consensus,
                 signals={name: values[index] for name, values in signals.items() if math.isfinite(values[index])},
                 round=round,
+                replies=seen.texts[index][:RAW_REPLIES] if seen.texts else (),
             )
         )
     return verdicts
@@ -151,11 +138,12 @@ def _reasons(
 
 def own_share(seen: Examination, questions: Sequence[Question]) -> Float[Tensor, "question"]:
     """Share of the votes that give the Questioner's own answer; for *when*, that point into its window."""
-    own = [q.options.index(q.answer) if q.answer in q.options else -2 for q in questions]
+    offered = [seen.meanings(index, question) for index, question in enumerate(questions)]
+    own = [texts.index(q.answer) if q.answer in texts else -2 for q, texts in zip(questions, offered, strict=True)]
     same = seen.votes == torch.tensor(own, device=seen.votes.device)[:, None]
     window, whole = (part.to(same.device) for part in pad_spans([(q.window or q.evidence[0],) for q in questions]))
     into = set_iop(seen.spans, seen.span_mask, window[:, None], whole[:, None]) > 0
-    timed = torch.tensor([not q.options for q in questions], device=same.device)[:, None]
+    timed = torch.tensor([q.kind == "when" for q in questions], device=same.device)[:, None]
     return torch.where(timed, into, same).float().mean(-1)
 
 
@@ -168,11 +156,12 @@ def _own_reason(share: float, rule: PoolRule) -> str:
 
 def _votes(question: Question, seen: Examination, index: int) -> dict[str, int]:
     """Votes by answer; for *when* questions, those near the consensus span and those elsewhere."""
-    if not question.options:
+    if question.kind == "when":
         agreed = int(seen.consensus.agrees[index].sum())
         return {"agree": agreed, "elsewhere": seen.votes.shape[1] - agreed}
     counts = Counter(seen.votes[index].tolist())
-    return {option: counts[number] for number, option in enumerate(question.options) if counts[number]}
+    offered = enumerate(seen.meanings(index, question))
+    return {option: counts[number] for number, option in offered if counts[number]}
 
 
 @dataclass

@@ -1,102 +1,29 @@
 """The Questioner: sees where something happens, asks what needs seeing, and learns which questions teach."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
-import lightning.pytorch as pl
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from tevo.backbones.base import TextEncoder
 from tevo.data.datasets import VideoBatch
-from tevo.heads.asker import ASKABLE, Asker, Choices, CueWeights, Segments, look
+from tevo.heads.asker import ASKABLE, Asker, Choices, Segments, look
 from tevo.heads.proposals import propose_events, random_events, windows_around
-from tevo.heads.queries import pad_spans
-from tevo.objectives.policy import PolicyRule
-from tevo.objectives.registry import QuestionerFacts, Reward, extra_terms
-from tevo.objectives.rewards import (
-    QuestionerWeights,
-    evidence_quality,
-    in_band,
-    learnability,
-    localisation,
-    necessity,
-    order_dependency,
-    questioner_reward,
-    repetition,
-    same_question,
-    sufficiency,
-    video_dependency,
-)
+from tevo.objectives.registry import Reward
+from tevo.objectives.rewards import repetition, same_question
 from tevo.ops import group_normalise
 from tevo.prompts.compose import Composed, Named, compose
 from tevo.prompts.grammar import LEVELS
 from tevo.prompts.phrases import causes_of, load_phrases
 from tevo.structures import Question, Span
-from tevo.tasks.judge import Examination
-
-Examine = Callable[[VideoBatch, Sequence[Question], Tensor], Examination]
-"""Puts questions to the frozen Solver: (videos, questions, row of each question's video) -> examination."""
-
-
-@dataclass(frozen=True)  # no slots: jsonargparse reads a default with vars()
-class QuestionerConfig:
-    """How questions are made and rewarded."""
-
-    phrases: str = "world"  # phrase bank: "world", "general", or a text file with one clause a line
-    view: str = "window"  # window: sees one stretch of the video, its span is the label; full: the whole video
-    windows: str = "change_point"  # change_point: around what changes; random: anywhere (EvoVid)
-    group: int = 8  # G, questions sampled a video in training
-    per_video: int = 16  # questions written a video for the pool
-    window_pad_s: float = 5.0  # seconds of the window on either side of its event, at most
-    context_s: float = 1.5  # assumed; seconds before and after an event that tell what changed
-    max_events: int = 12  # events a video that can be asked about
-    activity_high: float = 0.5  # assumed; standard deviations of activity that an event must reach
-    activity_low: float = 0.0  # assumed; standard deviations of activity below which an event ends
-    naming_scale: float = 30.0  # assumed; sharpness of the zero-shot names
-    min_naming: float = 0.35  # assumed; least probability of the clause that names an event, else it is not asked about
-    agreement_low: float = 0.3  # share of votes below which a question is too hard
-    agreement_high: float = 0.8  # share of votes above which a question is too easy
-    lr: float = 1e-3  # learning rate
-    cues: CueWeights = field(default_factory=CueWeights)
-    rewards: QuestionerWeights = field(default_factory=QuestionerWeights)
-    policy: PolicyRule = field(default_factory=PolicyRule)
+from tevo.tasks.asked import Asked, Asking, QuestionerConfig
+from tevo.tasks.question_terms import examined_terms, question_reward
+from tevo.tasks.role import Asks, Draft, Examine, Paid, ParameterGroup
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """G questions for each of B videos: the choices that made them, and the text (None = could not be asked)."""
-
-    choices: Choices
-    questions: list[list[Question | None]]
-
-    @property
-    def gate(self) -> Bool[Tensor, "batch group"]:
-        """Which choices made a question."""
-        return torch.tensor([[q is not None for q in row] for row in self.questions])
-
-    def flat(self) -> tuple[list[Question], Tensor]:
-        """The questions that could be asked, and the row of each one's video."""
-        pairs = [(q, row) for row, questions in enumerate(self.questions) for q in questions if q is not None]
-        return [q for q, _ in pairs], torch.tensor([row for _, row in pairs], dtype=torch.long)
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """Questions of a batch with all that an update on them needs; nothing of it has a gradient."""
-
-    kinds: tuple[str, ...]
-    segments: Segments
-    choices: Choices
-    reference: Float[Tensor, "batch group 4"]  # log-probabilities under the zero-shot Questioner
-    advantage: Float[Tensor, "batch group 4"]
-    live: Bool[Tensor, "batch group 4"]  # choices that were made, of videos that have events
-    figures: dict[str, float]  # to log
-
-
-class Questioner(pl.LightningModule):
+class Questioner(Asks):
     """Asks about events it finds in the tokens; learns by GRPO from what a frozen Solver makes of its questions.
 
     Args:
@@ -248,45 +175,47 @@ class Questioner(pl.LightningModule):
         shape = gate.shape
         if not questions:
             return torch.zeros(shape, device=self.device), {"format": gate.float()}
-        seen = examine(videos, questions, rows)
-        spans, mask = pad_spans([q.evidence for q in questions])
-        duration, start = (videos.end_s - videos.start_s)[rows], videos.start_s[rows]
-        token_s = float((videos.tokens.spans[..., 1] - videos.tokens.spans[..., 0])[videos.tokens.mask].median())
-        quality = evidence_quality(
-            necessity(seen.with_video, seen.masked),
-            sufficiency(seen.key, seen.random),
-            localisation(spans.to(duration), mask.to(duration.device), duration, token_s=token_s, start_s=start),
-        )
-        flat = {
-            "learnability": learnability(seen.consensus.agreement),
-            "dependency": video_dependency(seen.with_video, seen.without_video),
-            "order": order_dependency(seen.with_video, seen.shuffled),
-            "evidence": quality,
-            "in_band": in_band(seen.consensus.agreement, self.config.agreement_low, self.config.agreement_high).float(),
-        }
-        facts = QuestionerFacts(
-            questions, spans.to(duration), mask.to(duration.device), start, start + duration, seen.consensus.agreement,
-            seen.with_video, seen.without_video, seen.shuffled, seen.masked, seen.key, seen.random,
+        duration = videos.tokens.spans[..., 1] - videos.tokens.spans[..., 0]
+        config, band = self.config, (self.config.agreement_low, self.config.agreement_high)
+        flat = examined_terms(
+            examine(videos, questions, rows), questions, videos.start_s[rows], videos.end_s[rows],
+            float(duration[videos.tokens.mask].median()), band, config.rewards, self.extra_rewards,
         )  # fmt: skip
-        weights = self.config.rewards
-        flat |= extra_terms(weights.extra, self.extra_rewards, facts, (len(questions),))
         terms = {
             name: torch.zeros(shape, device=self.device).masked_scatter(gate, values) for name, values in flat.items()
         }
         batch = torch.arange(shape[0], device=self.device)[:, None]
         same = same_question(asked.choices.kind, asked.choices.clause, segments.spans[batch, asked.choices.target])
         terms["repetition"] = repetition(same)
-        total = questioner_reward(
-            gate, terms["learnability"], terms["repetition"], terms["dependency"], terms["order"], terms["evidence"],
-            terms["in_band"] > 0.5, weights, {name: terms[name] for name in weights.extra},
-        )  # fmt: skip
-        return total, {"format": gate.float(), **terms}
+        return question_reward(gate, terms, config.rewards), {"format": gate.float(), **terms}
 
     def loss(
         self, videos: VideoBatch, kinds: tuple[str, ...], examine: Examine, generator: torch.Generator, tag: str
     ) -> tuple[Tensor, dict[str, float]]:
         """One GRPO step on questions of its own: :meth:`gather`, then :meth:`update`. Loss and figures to log."""
         return self.update(self.gather(videos, kinds, examine, generator, tag))
+
+    def parts(self) -> dict[str, nn.Module]:
+        """See :meth:`Learner.parts`."""
+        return {"asker": self.asker}
+
+    def groups(self) -> list[ParameterGroup]:
+        """See :meth:`Learner.groups`."""
+        return [{"params": list(self.asker.parameters()), "lr": self.config.lr, "name": "questioner"}]
+
+    def draft(self, videos: VideoBatch, kinds: tuple[str, ...], generator: torch.Generator, tag: str) -> Draft:
+        """See :meth:`Asks.draft`."""
+        asked = self.ask(videos, self.segments(videos), kinds, self.config.per_video, generator, tag)
+        return Draft(*asked.flat(), failed=int((~asked.gate).sum()))
+
+    def pay(
+        self, videos: VideoBatch, kinds: tuple[str, ...], examine: Examine, generator: torch.Generator, tag: str
+    ) -> Paid:
+        """See :meth:`Asks.pay`."""
+        segments = self.segments(videos)
+        asked = self.ask(videos, segments, kinds, self.config.group, generator, tag)
+        total, terms = self.reward(asked, segments, videos, examine)
+        return Paid(terms, total)
 
     @torch.no_grad()
     def gather(

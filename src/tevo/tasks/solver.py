@@ -2,95 +2,33 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import lightning.pytorch as pl
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
-from torch.nn import functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from tevo.backbones.base import TextEncoder
-from tevo.backbones.tuning import TowerConfig, TunedTower
+from tevo.backbones.tuning import TunedTower
 from tevo.data.datasets import VideoBatch
-from tevo.errors import TevoError
-from tevo.heads.evidence import HeadConfig, VideoState
-from tevo.heads.policy import GroundedPolicy, Prediction, Sampled
-from tevo.heads.queries import LONGEST_COMPLETION, Queries, encode_queries, pad_spans
-from tevo.heads.spans import NEVER, SpanLogits, log_mass, pair_logits
-from tevo.objectives.credit import CREDIT, advantages, outcome_gate
-from tevo.objectives.grounding import answer_loss, saliency_loss, span_likelihood_loss
-from tevo.objectives.policy import PolicyRule
-from tevo.objectives.registry import Reward, SolverFacts, extra_terms
-from tevo.objectives.rewards import (
-    SolverWeights,
-    alignment_reward,
-    answer_reward,
-    solver_reward,
-    when_reward,
-    zoom_reward,
-)
-from tevo.structures import FrameBatch, Question, Rollouts, VideoTokens
-from tevo.tasks.judge import jitter
+from tevo.heads.evidence import VideoState
+from tevo.heads.policy import GroundedPolicy, Prediction
+from tevo.heads.queries import LONGEST_COMPLETION, Queries, encode_queries
+from tevo.objectives.credit import advantages, outcome_gate
+from tevo.objectives.grounding import answer_loss, saliency_loss
+from tevo.objectives.registry import Reward
+from tevo.objectives.rewards import solver_reward
+from tevo.structures import FrameBatch, Question, Rollouts, Span, VideoTokens
+from tevo.tasks.asking import read_prediction
+from tevo.tasks.judge import Judge, jitter
 from tevo.tasks.matching import as_backbone
+from tevo.tasks.role import Answers, Paid, ParameterGroup, Said, Step
+from tevo.tasks.rollout_terms import Targets, in_words, paid, rollout_terms
+from tevo.tasks.solving import Experience, SolverConfig
+from tevo.tasks.span_losses import span_losses
 
 
-@dataclass(frozen=True)  # no slots: jsonargparse reads a default with vars()
-class SolverConfig:
-    """How the Solver learns."""
-
-    group: int = 8  # G, rollouts a question
-    credit: str = "token"  # token | sequence | decoupled | token_zz
-    boundary_penalty: bool = False  # multiply the alignment reward by EvoGround's boundary term
-    view_jitter: float = 0.1  # share of tokens left out of a training view
-    kl: float = 1e-2  # beta, weight of the KL to the zero-shot Solver in the GRPO loss
-    span_loss: float = 1.0  # weight of the span likelihood in the pseudo-label objective
-    saliency_loss: float = 0.5  # assumed; weight of the per-token saliency in the pseudo-label objective
-    answer_loss: float = 1.0  # weight of the answer in the pseudo-label objective
-    outcome_gate: bool = True  # groups without a right answer, or without variance, give no update
-    lr: float = 2e-3  # learning rate of the pseudo-label objective
-    grpo_lr: float = 2e-4  # learning rate of GRPO
-    tower: TowerConfig = field(default_factory=TowerConfig)  # the video tower, where it learns too
-    head: HeadConfig = field(default_factory=HeadConfig)
-    rewards: SolverWeights = field(default_factory=SolverWeights)
-    policy: PolicyRule = field(default_factory=PolicyRule)
-
-    def __post_init__(self) -> None:
-        if self.credit not in CREDIT:
-            raise TevoError(f"unknown credit {self.credit!r}: choose one of {', '.join(CREDIT)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """Pseudo-labels as tensors."""
-
-    answer: Int[Tensor, "question"]  # option index; -1 for *when* questions
-    spans: Float[Tensor, "question span 2"]  # seconds
-    span_mask: Bool[Tensor, "question span"]
-
-    @staticmethod
-    def of(questions: Sequence[Question], device: torch.device | str) -> "Targets":
-        """From questions whose ``answer`` and ``evidence`` are the labels to learn from."""
-        spans, mask = pad_spans([question.evidence for question in questions])
-        answer = [q.options.index(q.answer) if q.answer in q.options else -1 for q in questions]
-        return Targets(torch.tensor(answer, device=device), spans.to(device), mask.to(device))
-
-
-@dataclass(frozen=True, slots=True)
-class Experience:
-    """Rollouts of a batch with all that an update on them needs; nothing of it has a gradient."""
-
-    videos: VideoBatch
-    tokens: VideoTokens  # the view of them that the rollouts were sampled from
-    queries: Queries
-    sampled: Sampled
-    reference: Float[Tensor, "question group token"]  # log-probabilities under the zero-shot Solver
-    credit: Float[Tensor, "question group token"]
-    mask: Bool[Tensor, "question group token"]  # tokens of groups that the outcome gate lets through
-    figures: dict[str, float]  # to log
-
-
-class Solver(pl.LightningModule):
+class Solver(Answers):
     """Answers questions about videos from frozen tokens.
 
     Args:
@@ -115,6 +53,66 @@ class Solver(pl.LightningModule):
         self.reference = copy.deepcopy(self.policy).requires_grad_(False)  # round 0: the zero-shot backbone
         self._encoder = (encoder,)  # in a tuple: it is frozen and owned by the co-evolution, not a submodule here
         self.tower = None if config.tower.trainable == "none" else TunedTower(as_backbone(encoder), config.tower)
+        self.needs_frames = self.tower is not None
+
+    # --- as the co-evolution knows it ---
+
+    def parts(self) -> dict[str, nn.Module]:
+        """See :meth:`Learner.parts`: the policy, and the video tower where it learns too."""
+        return {"policy": self.policy} | ({} if self.tower is None else {"tower": self.tower})
+
+    def groups(self) -> list[ParameterGroup]:
+        """See :meth:`Learner.groups`."""
+        own: list[ParameterGroup] = [
+            {"params": list(self.policy.parameters()), "lr": self.config.lr, "name": "solver"},
+        ]
+        if self.tower is not None:
+            own.append({"params": list(self.tower.parameters()), "lr": self.config.tower.lr, "name": "tower"})
+        return own
+
+    def judge(self, votes: int, views: int, frozen: bool = False) -> Judge:
+        """See :meth:`Answers.judge`."""
+        policy, see = (self.reference, None) if frozen else (self.policy, self.see)
+        return Judge(policy, self._encoder[0], votes, views, see=see)
+
+    def fit_labels(
+        self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor, generator: torch.Generator
+    ) -> Step:
+        """See :meth:`Answers.fit_labels`."""
+        targets = Targets.of(questions, self.device)
+        return self.pseudo_label_loss(videos, self.queries(questions, rows), targets, generator)
+
+    def roll(
+        self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor, generator: torch.Generator
+    ) -> Experience:
+        """See :meth:`Answers.roll`; the round-0 policy reads the zoomed spans."""
+        targets = Targets.of(questions, self.device)
+        return self.gather(videos, self.queries(questions, rows), targets, self.reference, generator)
+
+    @torch.no_grad()
+    def pay(self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor, generator: torch.Generator) -> Paid:
+        """See :meth:`Answers.pay`."""
+        queries, targets = self.queries(questions, rows), Targets.of(questions, self.device)
+        was_training = self.policy.training
+        self.policy.eval()
+        rollouts = self.policy.rollout(
+            self.watch(self.see(videos).tokens), queries, self.config.group, generator
+        ).rollouts
+        self.policy.train(was_training)
+        terms = self.rewards(videos, queries, targets, rollouts, self.reference)
+        return paid(terms, self.config.rewards, queries.is_when, in_words(rollouts, questions))
+
+    def say(
+        self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor, limits: Sequence[Span]
+    ) -> list[Said]:
+        """See :meth:`Answers.say`."""
+        was_training = self.policy.training
+        self.policy.eval()
+        best = self.predict_questions(videos, self.queries(questions, rows))
+        self.policy.train(was_training)
+        return [read_prediction(q, best, index, limits[index]) for index, q in enumerate(questions)]
+
+    # --- on tokens ---
 
     def see(self, videos: VideoBatch) -> VideoBatch:
         """The videos as the Solver's own tower sees them, in order and shuffled; the same where it has none.
@@ -151,7 +149,7 @@ class Solver(pl.LightningModule):
         state = self.watch(jitter(self._own(videos), self.config.view_jitter, generator))
         evidence = self.policy.evidence(state, queries)
         spans, logits = state.tokens.spans[queries.rows], evidence.logits
-        likelihood, stop = self._span_losses(logits, queries, targets, spans)
+        likelihood, stop = span_losses(logits, queries, targets, spans)
         salient = saliency_loss(logits.inside, spans, logits.mask, targets.spans, targets.span_mask)
         options = self.policy.answer(state, evidence, queries, targets.spans[:, None], targets.span_mask[:, None])[:, 0]
         answered = targets.answer >= 0
@@ -162,41 +160,6 @@ class Solver(pl.LightningModule):
         figures = {f"loss/{name}": float(part.detach().mean()) for name, part in parts.items()}
         right = (options.argmax(-1) == targets.answer)[answered]
         return total.mean(), figures | {"pool_accuracy": float(right.float().mean()) if len(right) else 0.0}
-
-    @staticmethod
-    def _span_losses(
-        logits: SpanLogits, queries: Queries, targets: Targets, token_spans: Float[Tensor, "question token 2"]
-    ) -> tuple[Float[Tensor, "question"], Float[Tensor, "question"]]:
-        """Negative log-likelihood of the target spans one after the other, and of going on or stopping after each."""
-        first = pair_logits(logits)
-        whole = log_mass(first)
-        taken = torch.zeros_like(logits.mask)
-        likelihood, stop = torch.zeros_like(whole), torch.zeros_like(whole)
-        number = targets.span_mask.sum(-1).clamp(min=1)
-        steps = int(queries.max_spans.max())
-        target_mask = F.pad(targets.span_mask, (0, max(0, steps - targets.span_mask.shape[1])))
-        for slot in range(steps):
-            wanted = target_mask[:, slot]
-            reached = target_mask[:, slot - 1] & (queries.max_spans > slot) if slot else wanted
-            rows = reached.nonzero()[:, 0]
-            if not len(rows):
-                break
-            pairs = pair_logits(logits.take(rows), taken[rows]) if slot else first[rows]
-            if slot:
-                odds = log_mass(pairs) - whole[rows] + logits.more[rows]
-                possible = (pairs > NEVER / 2).flatten(1).any(-1)
-                loss = F.binary_cross_entropy_with_logits(odds, wanted[rows].to(odds.dtype), reduction="none")
-                stop = stop.index_add(0, rows, loss * possible)
-            hit = wanted[rows].nonzero()[:, 0]
-            if len(hit):
-                goal = targets.spans[rows[hit], slot]
-                loss = span_likelihood_loss(pairs[hit], token_spans[rows[hit]], goal)
-                likelihood = likelihood.index_add(0, rows[hit], loss / number[rows[hit]])
-                at = token_spans[rows[hit]]
-                taken = taken.index_put(
-                    (rows[hit],), taken[rows[hit]] | ((at[..., 1] > goal[:, :1]) & (at[..., 0] < goal[:, 1:]))
-                )
-        return likelihood, stop
 
     def policy_loss(
         self, videos: VideoBatch, queries: Queries, targets: Targets, judge: GroundedPolicy, generator: torch.Generator
@@ -264,23 +227,13 @@ class Solver(pl.LightningModule):
     def rewards(
         self, videos: VideoBatch, queries: Queries, targets: Targets, rollouts: Rollouts, judge: GroundedPolicy
     ) -> dict[str, Float[Tensor, "question group"]]:
-        """Every reward term of every rollout, each by itself; those of one's own by their names in the config."""
-        start, end = videos.start_s[queries.rows], videos.end_s[queries.rows]
-        pair = (rollouts.spans, rollouts.span_mask, targets.spans, targets.span_mask)
-        timed = when_reward(*pair)
-        answered = answer_reward(rollouts.answers, targets.answer)
-        right = torch.where(queries.is_when[:, None], timed, answered)
-        iou = alignment_reward(*pair, end - start, self.config.boundary_penalty)
-        zoomed = torch.zeros_like(iou)
-        if self.config.rewards.zeta > 0:
-            answers = self._zoom(videos, queries, rollouts, judge)
-            zoomed = zoom_reward(answers, targets.answer, rollouts.span_mask.any(-1))
-        facts = SolverFacts(
-            rollouts.answers, rollouts.spans, rollouts.span_mask, targets.answer, targets.spans, targets.span_mask,
-            queries.is_when, start, end,
+        """Every reward term of every rollout, see :func:`~tevo.tasks.rollout_terms.rollout_terms`."""
+        paid, limits = self.config.rewards, (videos.start_s[queries.rows], videos.end_s[queries.rows])
+        zoomed = self._zoom(videos, queries, rollouts, judge) if paid.zeta > 0 else None
+        return rollout_terms(
+            rollouts, targets, queries.is_when, limits, zoomed, torch.ones_like(rollouts.answers, dtype=torch.float32),
+            self.config.boundary_penalty, paid, self.extra_rewards,
         )  # fmt: skip
-        extra = extra_terms(self.config.rewards.extra, self.extra_rewards, facts, tuple(iou.shape))
-        return {"answer": right, "iou": iou, "zoom": zoomed, "format": torch.ones_like(iou), **extra}
 
     def _zoom(
         self, videos: VideoBatch, queries: Queries, rollouts: Rollouts, judge: GroundedPolicy

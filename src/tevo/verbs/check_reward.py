@@ -9,6 +9,7 @@ from tevo.data.loader import shuffled_order
 from tevo.errors import TevoError
 from tevo.tasks.alignment import fit_alignment
 from tevo.tasks.inspection import Inspection, Payment, inspect_rewards
+from tevo.tasks.matching import as_encoder
 from tevo.verbs.rehearsal import Rehearsal, rehearse
 
 VIDEOS = 8  # assumed; enough for a hundred questions
@@ -38,10 +39,10 @@ def check(cli: Rehearsal) -> str:
     few = [names[index] for index in shuffled_order(len(names), data.seed, "check")[:VIDEOS]]
     data.found = replace(data.found, videos={name: data.videos[name] for name in few}, asked=data.found.asked.only(()))
     device = cli.trainer.strategy.root_device
-    data.attach(model.backbone.to(device), with_frames=model.solver.tower is not None)
+    data.attach(model.backbone.to(device), with_frames=model.solver.needs_frames)
     model.to(device)
-    if model.encoder.teacher is not None:
-        fit_alignment(model.encoder, data.teacher_pairs(model.encoder.teacher))
+    if model.teacher is not None:
+        fit_alignment(as_encoder(model.backbone), data.teacher_pairs(model.teacher))
     data.curriculum.start_round(1)
     found = inspect_rewards(model, data.all_videos(), data.curriculum.allowed_kinds(1))
     report, troubles = render(found), found.troubles(model)

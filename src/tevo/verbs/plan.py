@@ -96,7 +96,7 @@ def make_plan(cli: Rehearsal, folder: Path) -> Plan:
     model, data, schedule = cli.evolution, cli.videos, cli.evolution.schedule
     data.prepare_data()
     data.setup("fit")
-    tuned = model.solver.tower is not None
+    tuned = model.solver.needs_frames
     store = data.store_of(model.backbone.to(cli.trainer.strategy.root_device), with_frames=tuned)
     survey = survey_of(cli, store)
     own = [info for info in survey.videos.values() if info.path in survey.missing]
@@ -153,7 +153,7 @@ def work_of(cli: Rehearsal, survey: Survey, schedule: Schedule, pooled: float) -
     return Work(
         frames=sum(survey.frames[path] for path in survey.missing),
         teacher_frames=0,
-        aligned=min(TEACHER_VIDEOS, number) if cli.evolution.encoder.teacher is not None else 0,
+        aligned=min(TEACHER_VIDEOS, number) if cli.evolution.teacher is not None else 0,
         videos=min(number, data.videos_per_epoch or number),
         pooled=number,
         heldout=heldout or number,

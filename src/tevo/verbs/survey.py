@@ -72,7 +72,7 @@ def look_as_teacher(
     Returns:
         Seconds a frame, and the frames that the teacher has then still to look at; zeros where there is no teacher.
     """
-    teacher, data = cli.evolution.encoder.teacher, cli.videos
+    teacher, data = cli.evolution.teacher, cli.videos
     if teacher is None:
         return 0.0, 0
     theirs = data.teacher_store(teacher, store)

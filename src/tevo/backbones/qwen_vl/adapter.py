@@ -15,7 +15,16 @@ from torch import Tensor, nn
 
 from tevo.backbones.base import Backbone, BackboneSpec
 from tevo.backbones.fingerprint import module_fingerprint
-from tevo.backbones.language import Completions, LanguageModel, Prompt, Sampling, TokenScores, Watched, batches_of
+from tevo.backbones.language import (
+    Completions,
+    LanguageModel,
+    Prompt,
+    Sampling,
+    TokenScores,
+    Watched,
+    batches_of,
+    join_completions,
+)
 from tevo.backbones.qwen_vl.budget import fit_budget, spread, to_patches
 from tevo.backbones.qwen_vl.building import build_parts
 from tevo.backbones.qwen_vl.chat import Chat, Prefix
@@ -44,6 +53,7 @@ class QwenVL(Backbone, LanguageModel):
         image_size_px: side at which ``encode_video`` reads square frames.
         max_tokens_at_once: tokens in one forward pass; what is more goes in several.
         checkpointing: recompute activations in the backward pass (memory for a third more time).
+        min_cells: a frame does not shrink below so many tokens while frames can be left out.
 
     Raises:
         TevoError: when the model is unknown, cannot be fetched or is of another family.
@@ -66,6 +76,7 @@ class QwenVL(Backbone, LanguageModel):
         image_size_px: int = 224,
         max_tokens_at_once: int = 32768,
         checkpointing: bool = False,
+        min_cells: int = 16,  # assumed
     ) -> None:
         super().__init__()
         parts = build_parts(model, tokenizer, dtype)
@@ -73,6 +84,7 @@ class QwenVL(Backbone, LanguageModel):
         self.chat = Chat(parts.tokenizer, parts.tokens_per_second)
         self.roles = Roles(self.model, trainable, train_vision, lora_rank, lora_alpha)
         self.fps, self.image_size_px, self.max_tokens_at_once = fps, image_size_px, max_tokens_at_once
+        self.min_cells = min_cells
         self._name = name or (model if isinstance(model, str) else model["model_type"])
         vocabulary = int(self.model.config.text_config.vocab_size)
         never = torch.zeros(vocabulary, dtype=torch.bool)
@@ -117,7 +129,8 @@ class QwenVL(Backbone, LanguageModel):
         origin_s: float | None = None,
     ) -> Watched:
         """See :meth:`LanguageModel.watch`; resolution shrinks first, then frames, evenly over the video."""
-        steps, rows, columns = fit_budget(len(frames), frames.shape[-2], frames.shape[-1], self.patches, max_tokens)
+        size = frames.shape[-2], frames.shape[-1]
+        steps, rows, columns = fit_budget(len(frames), *size, self.patches, max_tokens, self.min_cells)
         chosen = spread(len(frames), steps * self.patches.frames)
         return self._watch(frames[chosen], times_s[chosen].cpu(), (rows, columns), origin_s)
 
@@ -195,16 +208,16 @@ class QwenVL(Backbone, LanguageModel):
 
     def _seen(self, model: Any, prefixes: Sequence[Prefix]) -> Float[Tensor, "layer cell dim"] | None:  # noqa: ANN401
         """Rows of all the prompts' videos; a video that several prompts share is encoded once."""
-        made: dict[int, Tensor] = {}
-        for video in (p.video for p in prefixes):
-            if video is not None and id(video) not in made:
-                values = video.values
-                if values is None and video.patches is not None:
-                    values = self._encode(model, video.patches, video.grid)
-                if values is None:
-                    raise TevoError("a watched video holds neither values nor patches: make it with watch()")
-                made[id(video)] = values.flatten(1, 2).to(self.device)
-        rows = [made[id(p.video)] for p in prefixes if p.video is not None]
+        videos = {id(p.video): p.video for p in prefixes if p.video is not None}
+        made = {key: video.values for key, video in videos.items() if video.values is not None}
+        for grid in sorted({video.grid for key, video in videos.items() if key not in made}):
+            alike = {key: v.patches for key, v in videos.items() if key not in made and v.grid == grid}
+            patches = [part for part in alike.values() if part is not None]
+            if len(patches) < len(alike):
+                raise TevoError("a watched video holds neither values nor patches: make it with watch()")
+            told = self._encode(model, torch.cat(patches), grid)  # all in one pass: no step sees another
+            made |= dict(zip(alike, torch.split(told, [len(part) for part in patches], dim=1), strict=True))
+        rows = [made[id(p.video)].flatten(1, 2).to(self.device) for p in prefixes if p.video is not None]
         return torch.cat(rows, dim=1) if rows else None
 
     @torch.no_grad()
@@ -223,7 +236,7 @@ class QwenVL(Backbone, LanguageModel):
                 self.roles.model, packed, hidden, chosen, num_samples, sampling, self.chat, self._never, generator
             )
             parts |= {index: made.take([row]) for row, index in enumerate(batch)}
-        return join([parts[i] for i in range(len(prompts))])
+        return join_completions([parts[i] for i in range(len(prompts))])
 
     def log_probs(self, prompts: Sequence[Prompt], completions: Completions, temperature: float = 1.0) -> TokenScores:
         """See :meth:`LanguageModel.log_probs`: prompts once, completions beside them in one packed row."""
@@ -287,19 +300,13 @@ class QwenVL(Backbone, LanguageModel):
         with self.roles.act(role):
             yield
 
+    def role_facts(self) -> dict[str, str]:
+        """See :meth:`LanguageModel.role_facts`; embeddings and the last norm speak for the base: no role moves them."""
+        language = self.model.model.language_model
+        reference = module_fingerprint(nn.ModuleList([language.embed_tokens, language.norm]))
+        return {"trainable": self.roles.trainable, "reference": reference}
+
     def save_role(self, role: str, folder: str) -> None:
         """An adapter in peft's layout, or the whole model in transformers'; the processor beside it."""
         self.roles.save(role, folder)
         self.processor.save_pretrained(folder)
-
-
-def join(parts: Sequence[Completions]) -> Completions:
-    """Completions of several prompts as one, padded to the longest."""
-    width = max(part.tokens.shape[-1] for part in parts)
-
-    def wide(name: str) -> Tensor:
-        return torch.cat([nn.functional.pad(getattr(p, name), (0, width - p.tokens.shape[-1])) for p in parts])
-
-    texts = tuple(row for part in parts for row in part.texts)
-    closed = torch.cat([part.closed for part in parts])
-    return Completions(wide("tokens"), wide("mask"), wide("log_probs"), wide("ends"), texts, closed)

@@ -70,7 +70,7 @@ def qwen2_5_vl_tiny(
     """
     built = QwenVL(
         QWEN2_5_VL_TINY, str(TOKENIZER), name="qwen2_5_vl_tiny", trainable=trainable, train_vision=train_vision,
-        image_size_px=64, checkpointing=checkpointing,
+        image_size_px=64, checkpointing=checkpointing, min_cells=4,
     )  # fmt: skip
     if pretrained:
         load_tiny(built.model, tiny_weights("qwen2_5_vl_tiny", pretrained))
@@ -94,7 +94,7 @@ def qwen3_vl_tiny(
     """
     built = QwenVL(
         QWEN3_VL_TINY, str(TOKENIZER), name="qwen3_vl_tiny", trainable=trainable, train_vision=train_vision,
-        image_size_px=64, checkpointing=checkpointing,
+        image_size_px=64, checkpointing=checkpointing, min_cells=4,
     )  # fmt: skip
     if pretrained:
         load_tiny(built.model, tiny_weights("qwen3_vl_tiny", pretrained))

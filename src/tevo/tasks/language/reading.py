@@ -1,11 +1,11 @@
 """From completions to what the objectives know: answers, spans, roles of tokens, faults by name."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tevo.backbones.language import Completions
@@ -18,25 +18,86 @@ CUT_OFF = "cut off at the length bound"
 
 
 @dataclass(frozen=True, slots=True)
+class Replies:
+    """G replies to each of N questions, read as far as they can be read."""
+
+    readings: tuple[tuple[SolverReading, ...], ...]
+    texts: tuple[tuple[str, ...], ...]  # as written
+
+    @property
+    def faults(self) -> Counter[str]:
+        """Replies by kind of fault; one reply may have several."""
+        return Counter(fault for row in self.readings for reading in row for fault in reading.faults)
+
+    def index(
+        self, questions: Sequence[Question], known: Sequence[str]
+    ) -> tuple[Int[Tensor, "prompt group"], list[tuple[str, ...]]]:
+        """Every answer as a number, and what the numbers mean: a question's options, or the texts that were given.
+
+        Args:
+            questions: that were put.
+            known: texts of open answers that come first, one a question; may be empty.
+        """
+        said, rows = [], []
+        for question, readings, first in zip(questions, self.readings, known, strict=True):
+            given = [first] if first and not question.options and question.kind != "when" else []
+            rows.append([_answer_index(reading, question, given) for reading in readings])
+            said.append(question.options or tuple(given))
+        return torch.tensor(rows, dtype=torch.long), said
+
+    def spans(self) -> tuple[Float[Tensor, "prompt group span 2"], Bool[Tensor, "prompt group span"]]:
+        """Spans of every reply, padded, and their mask."""
+        return _pad([[reading.reply.spans for reading in row] for row in self.readings])
+
+    def take(self, index: int) -> "Replies":
+        """The replies to one of the questions."""
+        return Replies((self.readings[index],), (self.texts[index],))
+
+    def longer(self, by: int, more: Mapping[int, "Replies"]) -> "Replies":
+        """With ``by`` more replies each: those of ``more``, by the question's number, else its own again in turn."""
+        readings, texts = [], []
+        for index, (row, written) in enumerate(zip(self.readings, self.texts, strict=True)):
+            if index in more:
+                readings.append(row + more[index].readings[0])
+                texts.append(written + more[index].texts[0])
+            else:
+                readings.append(row + tuple(row[number % len(row)] for number in range(by)))
+                texts.append(written)
+        return Replies(tuple(readings), tuple(texts))
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
-    """G replies to each of N questions."""
+    """Replies as rollouts."""
 
     rollouts: Rollouts
     parsed: Float[Tensor, "prompt group"]  # r_fmt: 1 where the whole reply parses
     said: list[tuple[str, ...]]  # a question's answers by their index: its options, or the texts that were given
-    faults: Counter[str]  # replies by kind of fault; one reply may have several
-    readings: list[list[SolverReading]]
+    replies: Replies
 
-    @property
-    def num_options(self) -> Int[Tensor, "prompt"]:
-        """Answers that an index of ``rollouts.answers`` can mean."""
-        return torch.tensor([len(answers) for answers in self.said])
+
+def read_replies(completions: Completions, questions: Sequence[Question], videos: Sequence[Viewed]) -> Replies:
+    """Read the replies to some questions.
+
+    Args:
+        completions: of the questions' prompts, in their order.
+        questions: that were put.
+        videos: that each was put about.
+    """
+    readings = []
+    for index, (question, video) in enumerate(zip(questions, videos, strict=True)):
+        row = []
+        for text, closed in zip(completions.texts[index], completions.closed[index].tolist(), strict=True):
+            reading = read_reply(text, question, video.limits, video.watched.origin_s)
+            row.append(reading if closed else replace(reading, faults=(*reading.faults, CUT_OFF)))
+        readings.append(tuple(row))
+    return Replies(tuple(readings), completions.texts)
 
 
 def read_completions(
     completions: Completions, questions: Sequence[Question], videos: Sequence[Viewed], known: Sequence[str] = ()
 ) -> Read:
-    """Read the replies to some questions.
+    """Read the replies to some questions as rollouts.
 
     Args:
         completions: of the questions' prompts, in their order.
@@ -44,30 +105,15 @@ def read_completions(
         videos: that each was put about.
         known: texts of open answers that have an index already, one a question (the pseudo-answer); may be empty.
     """
-    readings: list[list[SolverReading]] = []
-    faults: Counter[str] = Counter()
-    said: list[tuple[str, ...]] = []
-    width = completions.mask.shape[1]
-    answers = torch.full((len(questions), width), -1)
-    for index, (question, video) in enumerate(zip(questions, videos, strict=True)):
-        origin_s = video.watched.origin_s
-        row = [read_reply(text, question, video.limits, origin_s) for text in completions.texts[index]]
-        open_answers = [known[index]] if known and known[index] and not question.options else []
-        for member, reading in enumerate(row):
-            closed = bool(completions.closed[index, member])
-            row[member] = reading if closed else replace(reading, faults=(*reading.faults, CUT_OFF))
-            faults.update(row[member].faults)
-            answers[index, member] = _answer_index(reading, question, open_answers)
-        readings.append(row)
-        said.append(question.options or tuple(open_answers))
-    spans, span_mask = _pad([[reading.reply.spans for reading in row] for row in readings])
+    replies, device = read_replies(completions, questions, videos), completions.tokens.device
+    answers, said = replies.index(questions, known or [""] * len(questions))
+    spans, span_mask = replies.spans()
     roles = torch.stack(
         [
             torch.stack([token_roles(reading.marked, ends) for reading, ends in zip(row, every, strict=True)])
-            for row, every in zip(readings, completions.ends.cpu(), strict=True)
+            for row, every in zip(replies.readings, completions.ends.cpu(), strict=True)
         ]
     )
-    device = completions.tokens.device
     rollouts = Rollouts(
         log_probs=completions.log_probs,
         roles=roles.masked_fill(~completions.mask.cpu(), int(Role.OTHER)).to(device),
@@ -76,8 +122,8 @@ def read_completions(
         spans=spans.to(device),
         span_mask=span_mask.to(device),
     )
-    parsed = torch.tensor([[float(not reading.faults) for reading in row] for row in readings], device=device)
-    return Read(rollouts, parsed, said, faults, readings)
+    parsed = torch.tensor([[float(not reading.faults) for reading in row] for row in replies.readings], device=device)
+    return Read(rollouts, parsed, said, replies)
 
 
 def _answer_index(reading: SolverReading, question: Question, open_answers: list[str]) -> int:

@@ -1,6 +1,6 @@
 """A video as the language roles meet it, and the views that take something away from it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,12 +8,12 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from tevo.backbones.language import Watched
+from tevo.data.datasets import VideoBatch
+from tevo.data.watching import Closer
+from tevo.errors import TevoError
 from tevo.heads.queries import pad_spans
 from tevo.structures import Span
 from tevo.video.interventions import random_span, touches
-
-Closer = Callable[[Sequence[Span]], Watched]
-"""Looks again at the frames of some spans alone, at the resolution that the freed budget allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,22 @@ class Viewed:
         if not spans:
             return None
         return self.closer(spans) if self.closer is not None else pick(self.watched, touching(self.watched, spans))
+
+
+def views_of(videos: VideoBatch) -> list[Viewed]:
+    """The videos of a batch.
+
+    Raises:
+        TevoError: when the batch was made for another kind of backbone.
+    """
+    if len(videos.watched) != len(videos.names):
+        raise TevoError("these videos were looked at with a backbone that is no language model: attach the run's own")
+    ends = zip(videos.start_s.tolist(), videos.end_s.tolist(), strict=True)
+    closer = videos.closer or (None,) * len(videos.names)
+    return [
+        Viewed(name, watched, Span(*limits), near)
+        for name, watched, limits, near in zip(videos.names, videos.watched, ends, closer, strict=True)
+    ]
 
 
 def touching(watched: Watched, spans: Sequence[Span]) -> Bool[Tensor, "step"]:
