@@ -70,12 +70,11 @@ def test_ranks_take_turns_and_share_one_state():
 @LAW
 @given(st.integers(0, 30), st.integers(1, 7))
 def test_shares_are_equally_long_and_hold_every_batch(num, world_size):
-    plan = [[index] for index in range(num)]
-    shares = [Share(rank, world_size).of(plan) for rank in range(world_size)]
+    shares = [Share(rank, world_size).of(num) for rank in range(world_size)]
     assert len({len(share) for share in shares}) == 1
-    assert {index for share in shares for batch in share for index in batch} == set(range(num))
-    exact = [Share(rank, world_size, same_length=False).of(plan) for rank in range(world_size)]
-    assert sorted(index for share in exact for batch in share for index in batch) == list(range(num))
+    assert {number for share in shares for number in share} == set(range(num))
+    exact = [Share(rank, world_size, same_length=False).of(num) for rank in range(world_size)]
+    assert sorted(number for share in exact for number in share) == list(range(num))
 
 
 @LAW

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tevo.errors import TevoError
-from tevo.video.index import BadVideo, build_index
+from tevo.video.index import BadVideo, Index, build_index
 from tevo.video.info import VideoInfo
 
 
@@ -30,12 +30,14 @@ class Probing:
         timeout_s: seconds for one file.
         workers: processes; 0 for one a core.
         progress: show a bar on a terminal.
+        number: which of a manifest's files this process writes; its rank, where several run.
     """
 
     cache_dir: Path
     timeout_s: float
     workers: int
     progress: bool
+    number: int = 0
 
     def root(self, root: str) -> Collection:
         """The videos of a folder, pattern, list or file, by their path inside it.
@@ -44,21 +46,31 @@ class Probing:
             TevoError: when there is nothing.
         """
         folder = videos_folder(root)
-        found = build_index(root, self._manifest(os.path.abspath(root)), self.timeout_s, self.workers, self.progress)
+        found = self._probe(root, manifest_of(root, self.cache_dir))
         return Collection({video_name(info.path, folder): info for info in found.videos}, found.bad)
 
     def paths(self, paths: Sequence[str]) -> Collection:
         """These videos and no others, by the path they were given with."""
         names = {os.path.abspath(path): path for path in paths}
-        manifest = self._manifest("\n".join(sorted(names)))
+        manifest = _manifest("\n".join(sorted(names)), self.cache_dir)
         listing = manifest.with_name("paths.txt")
-        manifest.parent.mkdir(parents=True, exist_ok=True)
-        _replace(listing, "".join(f"{path}\n" for path in sorted(names)))
-        found = build_index(listing, manifest, self.timeout_s, self.workers, self.progress)
+        if not listing.exists():  # its folder is named after what is in it
+            manifest.parent.mkdir(parents=True, exist_ok=True)
+            _replace(listing, "".join(f"{path}\n" for path in sorted(names)))
+        found = self._probe(listing, manifest)
         return Collection({names[info.path]: info for info in found.videos}, found.bad)
 
-    def _manifest(self, what: str) -> Path:
-        return self.cache_dir / "index" / hashlib.sha256(what.encode()).hexdigest()[:16] / "manifest.jsonl"
+    def _probe(self, root: str | Path, manifest: Path) -> Index:
+        return build_index(root, manifest, self.timeout_s, self.workers, self.progress, self.number)
+
+
+def manifest_of(root: str | os.PathLike[str], cache_dir: Path) -> Path:
+    """Where the index of a folder, pattern, list or file is kept."""
+    return _manifest(os.path.abspath(root), cache_dir)
+
+
+def _manifest(what: str, cache_dir: Path) -> Path:
+    return cache_dir / "index" / hashlib.sha256(what.encode()).hexdigest()[:16] / "manifest.jsonl"
 
 
 def keep_usable(found: Collection, min_duration_s: float, never: AnyCollection[str]) -> Collection:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 
 from tevo.backbones.base import Backbone
 from tevo.data.collection import Probing, default_cache_dir, write_bad_videos
@@ -15,6 +14,7 @@ from tevo.data.datasets import VideoBatch
 from tevo.data.features import MAX_TOKENS, FeatureStore
 from tevo.data.loader import Share, generator_of, shuffled_order
 from tevo.data.pool import Pool, heldout_videos
+from tevo.data.ranks import gather
 from tevo.data.serving import (
     Epoch,
     PooledLoader,
@@ -25,7 +25,7 @@ from tevo.data.serving import (
     serve_questions,
     serve_videos,
 )
-from tevo.data.sources import Found, Sources
+from tevo.data.sources import Found, Sources, disputed
 from tevo.errors import TevoError
 from tevo.structures import Question, Verdict, VideoTokens
 from tevo.video.index import BadVideo
@@ -126,16 +126,20 @@ class VideoQuestions(pl.LightningDataModule):
     def prepare_data(self) -> None:
         """Probe every file once, in processes of their own; what an earlier run knows is not opened again."""
         stage = "fit" if self.trainer is None else getattr(self.trainer.state.fn, "value", "fit")
-        self.sources.find(stage, progress=True)
+        self.sources.find(stage, progress=True, number=self._place[0])
 
     def setup(self, stage: str) -> None:
-        """Read the index that :meth:`prepare_data` left.
+        """Read the index that :meth:`prepare_data` left; what one process cannot use, none of them does.
 
         Raises:
             TevoError: fewer usable videos than ``min_videos``, or a verb without its questions.
         """
         self._stage = stage
-        self.found = self.sources.find(stage)
+        found = self.sources.find(stage, number=self._place[0])
+        facts = found.facts()
+        if len(set(gather(facts.digest()))) > 1:  # machines that do not share a disk
+            found = self.sources.without(found, disputed(gather(facts)))
+        self.found = found
 
     def attach(self, backbone: Backbone, with_frames: bool = False) -> None:
         """Look at every video with this backbone, once; the model's ``setup`` calls it, which comes after this one's.
@@ -172,16 +176,17 @@ class VideoQuestions(pl.LightningDataModule):
         done = store.encode_all(videos, self.progress and rank == 0, rank, world_size)
         for part, seconds in done.seconds.items():
             self.seconds[part] += seconds
-        shares: list[list[BadVideo]] = [done.bad]
-        if world_size > 1:
-            shares = [[]] * world_size
-            torch.distributed.all_gather_object(shares, done.bad)
-        return {bad.path: bad for share in shares for bad in share}
+        return {bad.path: bad for share in gather(done.bad) for bad in share}
 
     @property
     def _place(self) -> tuple[int, int]:
         """(rank, world size)."""
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    @property
+    def _part(self) -> Share:
+        """Each batch on one process; what comes of them has to be gathered."""
+        return Share(*self._place, same_length=False)
 
     @property
     def store(self) -> FeatureStore:
@@ -244,19 +249,14 @@ class VideoQuestions(pl.LightningDataModule):
             return serve_videos(self.store, drawn, self.videos_per_batch, name, share)
         return serve_pool(self.store, self.videos, self._draw(), self.questions_per_batch, name, share)
 
-    def all_videos(self, share: bool = False) -> VideoLoader:
-        """Every training video once, in the order of their names, for building the pool.
-
-        Args:
-            share: this process's share only (what comes of it has to be gathered); otherwise all, on every process.
-        """
-        place = Share(*(self._place if share else (0, 1)), same_length=False)
-        return serve_videos(self.store, self.videos, self.videos_per_batch, "all", place)
+    def all_videos(self) -> VideoLoader:
+        """Every training video once, in the order of their names, for building the pool; this process's share."""
+        return serve_videos(self.store, self.videos, self.videos_per_batch, "all", self._part)
 
     def heldout_batches(self) -> VideoLoader:
-        """The held-out videos, in the order of their names; all videos where none is held out."""
+        """The held-out videos, in the order of their names; all where none is held out. This process's share."""
         kept = {name: info for name, info in self.videos.items() if name in self.heldout} or self.videos
-        return serve_videos(self.store, kept, self.videos_per_batch, "heldout", Share(same_length=False))
+        return serve_videos(self.store, kept, self.videos_per_batch, "heldout", self._part)
 
     @property
     def teacher_videos(self) -> dict[str, VideoInfo]:
@@ -290,8 +290,8 @@ class VideoQuestions(pl.LightningDataModule):
         return [replace(verdict.question, answer="", evidence=()) for verdict in verdicts]
 
     def val_batches(self) -> QuestionLoader:
-        """The annotated questions where there are any, else those of the pool's held-out videos; all, on every rank."""
-        return self._asking(Share())
+        """The annotated questions where there are any, else those of the pool's held-out videos; this one's share."""
+        return self._asking(self._part)
 
     def _asking(self, share: Share) -> QuestionLoader:
         if self.found.asked.questions:
@@ -310,7 +310,7 @@ class VideoQuestions(pl.LightningDataModule):
 
     def predict_dataloader(self) -> QuestionLoader:
         """The questions of ``questions``."""
-        return self._asking(Share(*self._place, same_length=False))
+        return self._asking(self._part)
 
     # --- what is left behind ---
 

@@ -41,12 +41,10 @@ class Share:
     world_size: int = 1
     same_length: bool = True
 
-    def of(self, plan: Sequence[list[int]]) -> list[list[int]]:
-        """The share of a plan that is the same on every rank."""
-        filled = list(plan)
-        if self.same_length and plan:
-            filled += [plan[number % len(plan)] for number in range(-len(plan) % self.world_size)]
-        return filled[self.rank :: self.world_size]
+    def of(self, num_batches: int) -> list[int]:
+        """Numbers of the batches that are this process's, of a plan that is the same on every rank."""
+        missing = -num_batches % self.world_size if self.same_length and num_batches else 0
+        return [number % num_batches for number in range(num_batches + missing)][self.rank :: self.world_size]
 
 
 class EpochLoader(Generic[Item, Batch]):
@@ -61,6 +59,9 @@ class EpochLoader(Generic[Item, Batch]):
         plan: indices of the items of each batch, the same on every rank.
         epoch: which epoch this is, in words; a position belongs to its epoch.
         share: which of the batches this process serves.
+
+    Attributes:
+        numbers: of the batches that are served, in the plan of all processes.
     """
 
     def __init__(
@@ -73,7 +74,8 @@ class EpochLoader(Generic[Item, Batch]):
     ) -> None:
         self.dataset = dataset
         self.collate = collate
-        self.plan = share.of(plan)
+        self.numbers = share.of(len(plan))
+        self.plan = [plan[number] for number in self.numbers]
         self.epoch = epoch
         self.position = 0  # batches served
         self._start = 0

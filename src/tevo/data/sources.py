@@ -1,5 +1,8 @@
 """What a verb needs to find on disk before it can run: videos to train on, questions with their videos."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +21,33 @@ class Found:
     videos: dict[str, VideoInfo] = field(default_factory=dict)  # to train on, by name, sorted
     asked: QuestionSet = field(default_factory=lambda: QuestionSet([], {}, []))  # annotated, or to predict
     bad: list[BadVideo] = field(default_factory=list)
+
+    def facts(self) -> "Facts":
+        """What must be the same on every process."""
+        usable = (info for part in (self.videos, self.asked.videos) for info in part.values())
+        return Facts({info.path: info.fingerprint for info in usable}, {bad.path: bad.reason for bad in self.bad})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one process makes of the files."""
+
+    usable: dict[str, str]  # fingerprint by path
+    bad: dict[str, str]  # reason by path
+
+    def digest(self) -> str:
+        """The same where the usable files are the same."""
+        return hashlib.sha256(json.dumps(self.usable, sort_keys=True).encode()).hexdigest()
+
+
+def disputed(all_facts: Sequence[Facts]) -> dict[str, BadVideo]:
+    """Files that are not the same, or not usable, on every process, by path; the same whoever asks."""
+    bad: dict[str, BadVideo] = {}
+    for path in sorted(set().union(*(facts.usable for facts in all_facts))):
+        if len({facts.usable.get(path) for facts in all_facts}) > 1:
+            reasons = (facts.bad[path] for facts in all_facts if path in facts.bad)
+            bad[path] = BadVideo(path, next(reasons, "not the same on all machines"))
+    return bad
 
 
 @dataclass(frozen=True)
@@ -40,17 +70,18 @@ class Sources:
     min_duration_s: float
     probing: Probing
 
-    def find(self, stage: str, progress: bool = False) -> Found:
+    def find(self, stage: str, progress: bool = False, number: int = 0) -> Found:
         """Probe what a verb needs; files that are known from an earlier scan are not opened again.
 
         Args:
             stage: Lightning's: fit, validate, test or predict.
             progress: show a bar on a terminal.
+            number: this process's, where several run.
 
         Raises:
             TevoError: fewer usable videos than ``min_videos``, or a verb without its questions.
         """
-        probing = replace(self.probing, progress=progress and self.probing.progress)
+        probing = replace(self.probing, progress=progress and self.probing.progress, number=number)
         asked = self._asked(stage, probing)
         if stage != "fit":
             return Found(asked=asked, bad=list(asked.bad))
@@ -68,7 +99,8 @@ class Sources:
         """
         videos = {name: info for name, info in found.videos.items() if info.path not in failed}
         asked = found.asked.only({name for name, info in found.asked.videos.items() if info.path not in failed})
-        left = Found(videos, asked, [*found.bad, *failed.values()])
+        named = {bad.path for bad in found.bad}
+        left = Found(videos, asked, [*found.bad, *(bad for path, bad in failed.items() if path not in named)])
         if len(videos) < len(found.videos):
             self.check(Collection(videos, left.bad))
         return left

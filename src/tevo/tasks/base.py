@@ -14,6 +14,7 @@ from tevo.backbones.base import Backbone
 from tevo.backbones.registry import build_backbone
 from tevo.data.datamodule import VideoQuestions
 from tevo.data.datasets import QuestionBatch
+from tevo.data.ranks import gather
 from tevo.errors import TevoError
 from tevo.structures import Question, Span
 from tevo.tasks.asked import QuestionerConfig
@@ -168,11 +169,8 @@ class Roles(pl.LightningModule):
 
     def _take_answers(self) -> list[dict[str, Any]]:
         """The answers of all processes, and begin anew."""
-        shares, self._collected = [self._collected], []
-        if self.trainer.world_size > 1:
-            mine, shares = shares[0], [[]] * self.trainer.world_size
-            torch.distributed.all_gather_object(shares, mine)
-        return [row for share in shares for row in share]
+        mine, self._collected = self._collected, []
+        return [row for share in gather(mine) for row in share]
 
     # --- checkpoints ---
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from tevo.backbones.base import Backbone
 from tevo.data.collection import videos_folder
 from tevo.data.datasets import PooledBatch, VideoBatch
+from tevo.data.ranks import gather
 from tevo.errors import TevoError
 from tevo.metrics.evaluation import PROTOCOL
 from tevo.metrics.results import RunSpec
@@ -201,7 +202,8 @@ class CoEvolution(Rounds):
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Every batch draws from its own place in the run, and takes its phase's learning rate."""
-        self._place, self._gathered = f"{self.current_epoch}/{batch_idx}", None
+        number = batch_idx * self.trainer.world_size + self.trainer.global_rank
+        self._place, self._gathered = f"{self.current_epoch}/{number}", None
         torch.manual_seed(random.Random(f"{self.seed}/step/{self._place}").randrange(2**62))
         phase = self.phase
         batches = max(1, int(self.trainer.num_training_batches))
@@ -266,8 +268,9 @@ class CoEvolution(Rounds):
             return self.solver.update(self._gathered, fresh=False)
         self._gathered = self.solver.roll(*given)
         loss, figures = self.solver.update(self._gathered)
-        for verdict in batch.verdicts:
-            self.data.curriculum.observe(verdict.question.level, verdict.agreement, figures["reward/answer"])
+        seen = [(verdict.question.level, verdict.agreement, figures["reward/answer"]) for verdict in batch.verdicts]
+        for observed in (row for share in gather(seen) for row in share):  # what is drawn next follows from these
+            self.data.curriculum.observe(*observed)
         return loss, figures
 
     def _examine(self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor) -> Examination:

@@ -191,6 +191,20 @@ class SignalTally:
         _count(self.coverage, coverage(spans, mask, duration))
         _count(self.start, (spans[:, 0, 0] - start) / duration)
 
+    @staticmethod
+    def sum(tallies: "Sequence[SignalTally]") -> "SignalTally":
+        """All of them as one, added in their order, so that floats come out as if one had counted everything."""
+        total = SignalTally()
+        for tally in tallies:
+            total.asked += tally.asked
+            total.unrenderable += tally.unrenderable
+            total.dependent += tally.dependent
+            for name, value in tally.sums.items():
+                total.sums[name] += value
+            for own, other in ((total.agreement, tally.agreement), (total.coverage, tally.coverage), (total.start, tally.start)):
+                own[:] = [a + b for a, b in zip(own, other, strict=True)]
+        return total
+
     @property
     def failure_rate(self) -> float:
         """Share of the questions sampled that could not be put into words."""

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from tevo.backbones.base import Backbone
 from tevo.data.datasets import VideoBatch
 from tevo.data.pool import write_questions
+from tevo.data.ranks import gather_in_order
 from tevo.errors import TevoError
 from tevo.metrics.results import RoundResult, Signals
 from tevo.objectives.consensus import PoolRule
@@ -71,19 +72,25 @@ class Rounds(Roles):
     @part("pool")
     @torch.no_grad()
     def _build_pool(self, round: int) -> None:
-        """The Questioner writes questions for every training video; the Solver votes; each is kept or dropped."""
+        """The Questioner writes questions for every training video; the Solver votes; each is kept or dropped.
+
+        With several processes each takes its share of the videos, and all have the whole pool afterwards.
+        """
         self.data.curriculum.start_round(round)
-        verdicts: list[Verdict] = []
-        judge, tally = self.judge(), SignalTally()
-        for index, videos in enumerate(self._bar(self.data.all_videos(), f"round {round}: pool")):
+        judge, batches = self.judge(), self.data.all_videos()
+        done: list[tuple[int, tuple[list[Verdict], int]]] = []
+        for index, videos in zip(batches.numbers, self._bar(batches, f"round {round}: pool"), strict=True):
+            tally, verdicts = SignalTally(), list[Verdict]()
             asked = self._write_questions(videos.to(self.device), round, self.generator("pool", round, index), tally)
             if asked[0]:
                 with self.clock.stage("score"):
                     seen = judge.put(videos, *asked, self.generator("vote", round, index), controls=False)
-                verdicts += judge_pool(seen, *asked, videos, self.rule, self.witness, round)
-        verdicts = balance_answers(verdicts, self.rule.max_answer_ratio)
+                verdicts = judge_pool(seen, *asked, videos, self.rule, self.witness, round)
+            done.append((index, (verdicts, tally.unrenderable)))
+        parts = gather_in_order(done)
+        verdicts = balance_answers([v for some, _ in parts for v in some], self.rule.max_answer_ratio)
         self.data.pool.replace(round, verdicts)
-        tally.asked = len(verdicts)
+        tally = SignalTally(len(verdicts), sum(unrenderable for _, unrenderable in parts))
         self.records.pool = pool_signals(verdicts) | {"parse_failure_rate": tally.failure_rate}
         if self.trainer.is_global_zero:
             write_questions(self.folder / "questions.jsonl", round, verdicts)
@@ -104,10 +111,11 @@ class Rounds(Roles):
     @torch.no_grad()
     def _signals(self, round: int) -> tuple[Signals, Signals]:
         """The unlabelled signals on held-out videos (ALGORITHM 7): today's Solver as judge, and round 0's."""
-        tallies = []
+        signals = []
         for judge in (self.judge(), self.judge(frozen=True)):
-            tally = SignalTally()
-            for index, videos in enumerate(self._bar(self.data.heldout_batches(), f"round {round}: signals")):
+            batches, tallies = self.data.heldout_batches(), list[tuple[int, SignalTally]]()
+            for index, videos in zip(batches.numbers, self._bar(batches, f"round {round}: signals"), strict=True):
+                tally = SignalTally()
                 questions, rows = self._write_questions(
                     videos.to(self.device), round, self.generator("probe", round, index), tally
                 )
@@ -115,18 +123,18 @@ class Rounds(Roles):
                     with self.clock.stage("score"):
                         seen = judge.put(videos, questions, rows, self.generator("judge", round, index))
                     tally.add(seen, questions, rows, videos)
-            tallies.append(tally.signals())
-        return tallies[0], tallies[1]
+                tallies.append((index, tally))
+            signals.append(SignalTally.sum(gather_in_order(tallies)).signals())
+        return signals[0], signals[1]
 
     @part("round")
     @torch.no_grad()
     def _finish_round(self, round: int) -> None:
         """Measure a round, write what it left, keep its models."""
-        rows = [
-            row
-            for batch in self._bar(self.data.val_batches(), f"round {round}: answers")
-            for row in self.answer_batch(batch)
-        ]
+        batches = self.data.val_batches()
+        shown = zip(batches.numbers, self._bar(batches, f"round {round}: answers"), strict=True)
+        answered = gather_in_order([(index, self.answer_batch(batch)) for index, batch in shown])
+        rows = [row for some in answered for row in some]
         questions = self.data.val_questions
         if round == 0 and questions:
             self.records.note_controls(rows, questions)

@@ -27,22 +27,29 @@ def parser_of(verb: str) -> ArgumentParser:
     return parser
 
 
-def index(root: Path, manifest: Path | None = None, timeout_s: float = 20.0, workers: int = 2) -> None:
+def index(
+    root: Path,
+    manifest: Path | None = None,
+    timeout_s: float = 20.0,
+    workers: int = 2,
+    rank: int = 0,
+    world_size: int = 1,
+    cache_dir: Path | None = None,
+) -> None:
     """Probe every video once, in subprocesses with a time limit; may be stopped and taken up again.
 
     Args:
         root: a folder (searched recursively), a quoted glob, a text file of paths, or one video.
-        manifest: where the result is kept (JSONL); inside the folder's cache when not given.
+        manifest: where the result is kept (JSONL, and Parquet once it is long); where fit looks for it when not given.
         timeout_s: seconds after which a file that hangs is given up.
         workers: files probed at the same time.
+        rank: which of world_size processes this is, from 0; it probes its share of the files.
+        world_size: processes that share the files, on any number of machines with one disk.
+        cache_dir: as --data.cache_dir of fit.
     """
-    from tevo.video.index import build_index
+    from tevo.verbs.index import run_index
 
-    found = build_index(root, manifest, timeout_s=timeout_s, workers=workers, progress=True)
-    for bad in found.bad:
-        print(f"bad    {bad.path}: {bad.reason}")
-    hours = sum(video.duration_s for video in found.videos) / 3600
-    print(f"{len(found.videos)} videos, {hours:.2f} hours; {len(found.bad)} bad files")
+    run_index(root, manifest, timeout_s, workers, rank, world_size, cache_dir)
 
 
 def world(out: Path, size: Literal["tiny", "small", "full"] = "small", seed: int = 0, workers: int = 2) -> None:

@@ -33,6 +33,12 @@ TRAINER_DEFAULTS: dict[str, Any] = {
 }
 
 
+SINGLE_ROLE_DDP = {  # one role learns at a time: the other's parameters are unused, and DDP wants to know it
+    "auto": "ddp_find_unused_parameters_true",
+    **{name: f"{name}_find_unused_parameters_true" for name in ("ddp", "ddp_fork", "ddp_spawn")},
+}
+
+
 class RunConfig(SaveConfigCallback):
     """Writes ``config.yaml`` at the top of the run folder, beside the results it explains."""
 
@@ -67,8 +73,10 @@ class TevoCLI(LightningCLI):
         check_checkpoint(self.config[self.config.subcommand].ckpt_path)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Default loggers are CSV and TensorBoard, in the run folder's ``logs``."""
+        """Default loggers are CSV and TensorBoard, in the run folder's ``logs``; DDP is told that roles take turns."""
         settings = self.config_init[str(self.subcommand)].trainer
+        if settings.strategy in SINGLE_ROLE_DDP and is_shared(settings.devices, settings.num_nodes):
+            kwargs["strategy"] = SINGLE_ROLE_DDP[settings.strategy]
         folder = Path(settings.default_root_dir)
         if settings.logger in (None, True):
             logs = folder / "logs"
@@ -105,6 +113,22 @@ class TevoCLI(LightningCLI):
             f"there is no {word} checkpoint in {folder / 'checkpoints'}. Name the run's folder with "
             "--trainer.default_root_dir, or give the path of a checkpoint."
         )
+
+
+def is_shared(devices: int | str | list[int], num_nodes: int) -> bool:
+    """Whether a run takes several processes.
+
+    Args:
+        devices: the Trainer's: a number, the devices themselves, or -1 and "auto" for all there are.
+        num_nodes: machines.
+    """
+    if num_nodes > 1 or isinstance(devices, list):
+        return num_nodes > 1 or len(cast(list[int], devices)) > 1
+    if devices in ("auto", "-1", -1):
+        import torch
+
+        return torch.cuda.device_count() > 1
+    return "," in str(devices).rstrip(",") or (str(devices).isdigit() and int(devices) > 1)
 
 
 def hush() -> None:

@@ -1,25 +1,24 @@
 """Every video of a collection, probed once, with the bad ones named; resumable and incremental."""
 
-import glob
 import json
 import os
-import queue
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+from zlib import crc32
 
 from tevo.errors import TevoError
 from tevo.video.info import VideoInfo
+from tevo.video.listing import Stamps, find_videos
+from tevo.video.manifest import VERSION, Manifest, Row
 from tevo.video.prober import Prober
 
-SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .divx .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv".split()
-    + ".ts .vob .webm .wmv".split()
-)
-LIST_SUFFIXES = frozenset((".txt", ".lst", ".list"))
-ROW_KEYS = {"version", "path", "size", "mtime_ns", "timeout_s"}
-VERSION = 1  # of the manifest's rows; rows of another version are probed again
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,150 +37,160 @@ class Index:
     bad: list[BadVideo]
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a collection holds, in figures."""
+
+    num_videos: int
+    duration_s: float  # of all of them together
+    bad: list[BadVideo]  # sorted by path
+    num_left: int  # files that nobody has probed yet: the other processes' shares
+
+
 def build_index(
     root: str | os.PathLike[str],
     manifest_path: str | os.PathLike[str] | None = None,
     timeout_s: float = 60.0,
     workers: int = 0,
     progress: bool = True,
+    number: int = 0,
 ) -> Index:
     """Probe every video under a root, each in a process that is killed when it hangs.
 
     With a manifest, files whose path, size and modification time are known are not opened again, and a scan
-    that was killed goes on where it was. ``bad_videos.jsonl`` is written beside the manifest.
+    that was killed goes on where it was. ``bad_videos.jsonl`` is written beside the manifest by number 0.
 
     Args:
         root: a folder (searched through and through), a glob, a text file with one path a line (relative to
             itself, ``#`` comments), or one video.
-        manifest_path: JSONL, created or extended; None keeps nothing.
+        manifest_path: JSONL, created or extended; a long one moves into a Parquet table beside it. None keeps nothing.
         timeout_s: seconds for one file; longer ones are bad with the reason "timeout".
         workers: processes; 0 means one a core.
         progress: show a bar on a terminal.
+        number: which of the manifest's files this process writes, see :class:`tevo.video.manifest.Manifest`.
 
     Raises:
         TevoError: a root that does not exist or holds no video.
     """
-    if not timeout_s > 0:
-        raise TevoError(f"timeout_s is the time allowed for one file in seconds and must be above 0, got {timeout_s}")
-    paths = find_videos(root)
-    known = _read_manifest(manifest_path) if manifest_path is not None else {}
-    stamps = {path: _stamp(path) for path in paths}
-    rows = {path: known[path] for path in paths if _is_fresh(known.get(path), stamps[path], timeout_s)}
-    todo = [path for path in paths if path not in rows]
-    manifest = _open_manifest(manifest_path) if manifest_path is not None and todo else None
-    try:
-        for path, answer in _bar(_probe_all(todo, timeout_s, workers), len(todo), progress):
-            rows[path] = {"version": VERSION, "path": path, **stamps[path], "timeout_s": timeout_s, **answer}
-            if manifest is not None:
-                os.write(manifest, (json.dumps(rows[path]) + "\n").encode())
-    finally:
-        if manifest is not None:
-            os.close(manifest)
-    index = Index(
-        [VideoInfo.from_row(rows[path]["info"]) for path in paths if "info" in rows[path]],  # type: ignore[arg-type]
-        [BadVideo(path, str(rows[path]["reason"])) for path in paths if "info" not in rows[path]],
-    )
-    if manifest_path is not None:
-        _write_bad(Path(manifest_path).parent / "bad_videos.jsonl", index.bad)
-    return index
+    scan = _Scan(root, manifest_path, timeout_s, number, VideoInfo.from_row, whole=True)
+    scan.probe(range(len(scan.paths)), workers, progress)
+    bad = scan.bad
+    if manifest_path is not None and number == 0:
+        _write_bad(Path(manifest_path).parent / "bad_videos.jsonl", bad)
+    return Index([entry for entry in scan.entries if isinstance(entry, VideoInfo)], bad)
 
 
-def find_videos(root: str | os.PathLike[str]) -> list[str]:
-    """Absolute paths of the videos a root stands for, sorted, each once; hidden files are left out.
+def update_index(
+    root: str | os.PathLike[str],
+    manifest_path: str | os.PathLike[str],
+    timeout_s: float = 60.0,
+    workers: int = 0,
+    progress: bool = True,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Summary:
+    """As :func:`build_index`, for a collection of any size: the result is on disk, figures alone come back.
+
+    Args:
+        root: as there.
+        manifest_path: as there.
+        timeout_s: as there.
+        workers: as there.
+        progress: as there.
+        rank: this process's number among ``world_size``. It probes the files whose path falls to it, and writes rows
+            of its own number; nothing waits for the others.
+        world_size: processes that share the work, on one machine or on several that see the same disk.
 
     Raises:
-        TevoError: when there is nothing there.
+        TevoError: a root that does not exist or holds no video; a rank outside 0..world_size-1.
     """
-    text = os.fspath(root)
-    if os.path.isdir(text):
-        found = [path for path in _walk(text) if Path(path).suffix.lower() in SUFFIXES]
-        if not found:
+    if not 0 <= rank < world_size:
+        raise TevoError(f"the rank counts the processes from 0 and must lie below world_size={world_size}, got {rank}")
+    scan = _Scan(root, manifest_path, timeout_s, rank, lambda info: float(info["duration_s"]), whole=False)
+    mine = (n for n, path in enumerate(scan.paths) if crc32(os.fsencode(path)) % world_size == rank)
+    scan.probe(mine, workers, progress)
+    durations = [entry for entry in scan.entries if isinstance(entry, float)]
+    if world_size == 1:
+        _write_bad(Path(manifest_path).parent / "bad_videos.jsonl", scan.bad)
+    return Summary(len(durations), sum(durations), scan.bad, scan.entries.count(None))
+
+
+class _Scan(Generic[T]):
+    """The files of a root, and what is known of each.
+
+    Args:
+        root: what to look through.
+        manifest_path: what an earlier scan found; None for nothing.
+        timeout_s: seconds for one file.
+        number: of the manifest's files that are written.
+        keep: what is held of a readable video in memory.
+        whole: whether ``keep`` needs more of it than its duration.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        manifest_path: str | os.PathLike[str] | None,
+        timeout_s: float,
+        number: int,
+        keep: Callable[[Row], T],
+        whole: bool,
+    ) -> None:
+        if not timeout_s > 0:
             raise TevoError(
-                f"the folder {text!r} holds no video; looked in all its folders for files ending in "
-                f"{' '.join(sorted(SUFFIXES))}. Give another folder, or a text file that names the videos"
+                f"timeout_s is the time allowed for one file in seconds and must be above 0, got {timeout_s}"
             )
-    elif os.path.exists(text):
-        found = _read_list(Path(text)) if Path(text).suffix.lower() in LIST_SUFFIXES else [text]
-    else:
-        found = [path for path in glob.glob(text, recursive=True) if not os.path.isdir(path)]
-        if not found:
-            raise TevoError(
-                f"no video at {text!r}: there is no such file or folder, and nothing matches it as a pattern. "
-                "Give a folder, a pattern like 'clips/**/*.mp4', a .txt file with one path a line, or one video"
-            )
-    return sorted({os.path.abspath(path) for path in found})
+        self.paths = find_videos(root)
+        self.entries: list[T | BadVideo | None] = [None] * len(self.paths)  # None: not known
+        self._stamps, self._timeout_s, self._keep = Stamps(self.paths), timeout_s, keep
+        self._manifest = None if manifest_path is None else Manifest(manifest_path, number)
+        if self._manifest is not None:
+            self._recall(self._manifest.rows(whole))
+
+    @property
+    def bad(self) -> list[BadVideo]:
+        """The unusable ones."""
+        return [entry for entry in self.entries if isinstance(entry, BadVideo)]
+
+    def probe(self, positions: Iterable[int], workers: int, progress: bool) -> None:
+        """Probe those of some files that are not known, and note what comes of it."""
+        todo = [position for position in positions if self.entries[position] is None]
+        answers = _probe_all([self.paths[position] for position in todo], self._timeout_s, workers)
+        try:
+            for number, answer in _bar(answers, len(todo), progress):
+                path, (size, mtime_ns) = self.paths[todo[number]], self._stamps[todo[number]]
+                stamp = {"version": VERSION, "path": path, "size": size, "mtime_ns": mtime_ns}
+                row = {**stamp, "timeout_s": self._timeout_s, **answer}
+                self.entries[todo[number]] = self._entry(row)
+                if self._manifest is not None:
+                    self._manifest.append(row)
+        finally:
+            if self._manifest is not None:
+                self._manifest.close()
+        if self._manifest is not None:
+            self._manifest.fold()
+
+    def _recall(self, rows: Iterable[Row]) -> None:
+        """Take what is known of the files as they are."""
+        for row in rows:
+            position = bisect_left(self.paths, row["path"])
+            if position < len(self.paths) and self.paths[position] == row["path"]:
+                fresh = _is_fresh(row, self._stamps[position], self._timeout_s)
+                self.entries[position] = self._entry(row) if fresh else None
+
+    def _entry(self, row: Row) -> T | BadVideo:
+        return self._keep(row["info"]) if "info" in row else BadVideo(row["path"], str(row["reason"]))
 
 
-def _walk(folder: str) -> Iterator[str]:
-    seen: set[str] = set()  # real folders: links may form a circle
-    for here, folders, files in os.walk(folder, followlinks=True):
-        if os.path.realpath(here) in seen:
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(here))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(here, name) for name in files if not name.startswith("."))
-
-
-def _read_list(path: Path) -> list[str]:
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise TevoError(f"{str(path)!r} should be a text file with one path a line, but it is not UTF-8") from error
-    names = [line for line in lines if line and not line.startswith("#")]
-    if not names:
-        raise TevoError(f"the list {str(path)!r} names no video; it wants one path a line")
-    return [os.path.join(path.parent, name) for name in names]
-
-
-def _stamp(path: str) -> dict[str, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return {"size": -1, "mtime_ns": -1}
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def _is_fresh(row: dict[str, object] | None, stamp: dict[str, int], timeout_s: float) -> bool:
+def _is_fresh(row: Row, stamp: tuple[int, int], timeout_s: float) -> bool:
     """Whether a row of the manifest still tells of the file as it is, so that it need not be opened again."""
-    if row is None or row["version"] != VERSION or any(row[key] != value for key, value in stamp.items()):
+    if row["version"] != VERSION or (row["size"], row["mtime_ns"]) != stamp:
         return False
     reason = str(row.get("reason", ""))
     if reason == "timeout":
-        return float(str(row["timeout_s"])) >= timeout_s
+        return float(row["timeout_s"]) >= timeout_s
     # Permissions, a full machine or a lost disk may have been mended without a change of the file.
     return not reason.startswith(("not readable", "file not found", "decoder crashed", "probe failed", "read error"))
-
-
-def _read_manifest(path: str | os.PathLike[str]) -> dict[str, dict[str, object]]:
-    """Rows by path, the last one counts; lines that a kill cut short are passed over."""
-    rows: dict[str, dict[str, object]] = {}
-    if not os.path.exists(path):
-        return rows
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                row = json.loads(line)
-                if {"version", "path", "size", "mtime_ns", "timeout_s"} <= row.keys() and {
-                    "info",
-                    "reason",
-                } & row.keys():
-                    rows[row["path"]] = row
-            except (ValueError, AttributeError):
-                continue
-    return rows
-
-
-def _open_manifest(path: str | os.PathLike[str]) -> int:
-    """Open for appending; every row is one write, so that several processes may share the file."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-    size = os.fstat(descriptor).st_size
-    if size:
-        os.lseek(descriptor, size - 1, os.SEEK_SET)
-        if os.read(descriptor, 1) != b"\n":  # a killed scan left half a row: let it end here
-            os.write(descriptor, b"\n")
-    return descriptor
 
 
 def _write_bad(path: Path, bad: Sequence[BadVideo]) -> None:
@@ -191,17 +200,17 @@ def _write_bad(path: Path, bad: Sequence[BadVideo]) -> None:
     os.replace(temporary, path)
 
 
-def _probe_all(paths: list[str], timeout_s: float, workers: int) -> Iterator[tuple[str, dict[str, object]]]:
-    """(path, answer) as they come; a thread a process, all of them gone at the end, come what may."""
+def _probe_all(paths: Sequence[str], timeout_s: float, workers: int) -> Iterator[tuple[int, Row]]:
+    """(number of the path, answer) as they come; a thread a process, all of them gone at the end, come what may."""
     if not paths:
         return
     count = min(len(paths), workers if workers > 0 else os.cpu_count() or 1)
     probers = [Prober(timeout_s) for _ in range(count)]
-    free: queue.SimpleQueue[Prober] = queue.SimpleQueue()
+    free: SimpleQueue[Prober] = SimpleQueue()
     for prober in probers:
         free.put(prober)
 
-    def probe_one(path: str) -> dict[str, object]:
+    def probe_one(path: str) -> Row:
         prober = free.get()
         try:
             return prober.ask(path)
@@ -209,10 +218,16 @@ def _probe_all(paths: list[str], timeout_s: float, workers: int) -> Iterator[tup
             free.put(prober)
 
     pool = ThreadPoolExecutor(count, thread_name_prefix="probe")
+    waiting: dict[Future[Row], int] = {}
     try:
-        futures: dict[Future[dict[str, object]], str] = {pool.submit(probe_one, path): path for path in paths}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        left = iter(enumerate(paths))
+        while True:
+            for number, path in islice(left, 4 * count - len(waiting)):  # not all at once: a task takes a kilobyte
+                waiting[pool.submit(probe_one, path)] = number
+            if not waiting:
+                break
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                yield waiting.pop(future), future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for prober in probers:  # the killed processes let go of the threads that wait for them
@@ -220,9 +235,7 @@ def _probe_all(paths: list[str], timeout_s: float, workers: int) -> Iterator[tup
         pool.shutdown(wait=True)
 
 
-def _bar(
-    items: Iterator[tuple[str, dict[str, object]]], total: int, progress: bool
-) -> Iterator[tuple[str, dict[str, object]]]:
+def _bar(items: Iterator[tuple[int, Row]], total: int, progress: bool) -> Iterator[tuple[int, Row]]:
     if not progress or not total:
         return items
     from tqdm import tqdm
