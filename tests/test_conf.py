@@ -1,14 +1,11 @@
 """Every shipped config runs, as typed, through the real entry point."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tevo.backbones.viclip import VICLIP_B16
-from tevo.backbones.videomae import VIDEOMAE_BASE
 from tevo.cli import main
 from tevo.prompts.phrases import load_phrases
 from tevo.verbs.configs import shipped_configs
@@ -66,13 +63,8 @@ def my_videos(world, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FULL)
-def test_the_full_size_learns_with_random_weights_on_a_few_frames(name, my_videos, monkeypatch):
-    """Two layers deep, to be done in seconds.
-
-    Without their weights the models find and name nothing: events are random, every name is taken, every question kept.
-    """
-    monkeypatch.setattr("tevo.backbones.internvid.VICLIP_B16", replace(VICLIP_B16, layers=2, text_layers=2))
-    monkeypatch.setattr("tevo.backbones.videomae.VIDEOMAE_BASE", {**VIDEOMAE_BASE, "num_hidden_layers": 2})
+def test_the_full_size_learns_with_random_weights_on_a_few_frames(name, my_videos, two_layers):
+    """Without their weights the models find and name nothing: events are random, every name and question is kept."""
     main(["fit", "--config", f"conf/{name}", *SHORT, *RANDOM])
 
     run = Path("runs") / Path(name).with_suffix("")
@@ -84,7 +76,7 @@ def test_the_full_size_learns_with_random_weights_on_a_few_frames(name, my_video
 
 
 @pytest.mark.parametrize("name", FULL)
-def test_the_full_size_names_the_weights_that_it_cannot_fetch(name, my_videos, capsys):
+def test_the_full_size_names_the_weights_that_it_cannot_fetch(name, my_videos, two_layers, capsys):
     with pytest.raises(SystemExit):
         main(["fit", "--config", f"conf/{name}", *SHORT])
     wanted = yaml.safe_load(shipped_configs()[name].read_text())["model"]["backbone"]["init_args"]["pretrained"]

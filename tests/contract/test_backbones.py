@@ -45,7 +45,6 @@ def test_tiny_variants_are_the_classes_of_the_full_ones(name):
     assert type(build_backbone(name, pretrained=False)).__name__ == CLASSES[name.removesuffix("_tiny")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "dim", "joint", "frames_per_clip"),
     [
@@ -56,7 +55,7 @@ def test_tiny_variants_are_the_classes_of_the_full_ones(name):
     ],
     ids=("clip_vit_b32", "internvid_b16", "internvid_l14", "videomae_base"),
 )
-def test_full_variants_can_be_built_and_say_what_they_are(name, dim, joint, frames_per_clip):
+def test_full_variants_can_be_built_and_say_what_they_are(name, dim, joint, frames_per_clip, two_layers):
     backbone = build_backbone(name, pretrained=False)
     spec = backbone.spec
     assert (spec.name, spec.dim, spec.image_size_px, spec.frames_per_clip) == (name, dim, 224, frames_per_clip)
