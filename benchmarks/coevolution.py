@@ -12,6 +12,10 @@ decodings in its own favour; ``shrunk_spans`` scales its spans by the factor bes
 is the same loop and the same updates with learnability and answer reward alone; ``full`` is tevo; ``supervised`` is the
 best of cross-entropy and GRPO over three learning rates on the true labels of the same videos (which of the six is best
 is found on the first seed, by mIoU + Acc@GQA on test, and made on the others).
+
+    python benchmarks/coevolution.py --seeds 0 1 2 --json runs/table_clip.json --resume --cells full ablations
+
+Ablations (``variants.py``) change one part of ``full`` each; their table says by how much they differ from it.
 """
 
 import argparse
@@ -23,6 +27,7 @@ from typing import Any
 import torch
 from controls import one_frame_rows, prior_rows, text_only_rows
 from runs import Bench, audit_rounds, fit_run, supervised_rows, zero_shot_rows
+from variants import ABLATIONS
 
 from tevo.metrics.evaluation import evaluate_rows, shrunk_control
 
@@ -109,7 +114,7 @@ def collect(cells: dict[tuple[str, int], dict[str, Any]], seeds: list[int]) -> d
 
 def named_cells(cells: dict[tuple[str, int], dict[str, Any]], first: int) -> dict[str, tuple[str, str]]:
     """Which cell, and which of its scores, each variant of the table is read from."""
-    named = {name: (name, "") for name in CELLS if not name.startswith("supervised")}
+    named = {name: (name, "") for name in (*CELLS, *ABLATIONS) if not name.startswith("supervised")}
     named["shrunk_spans"] = ("zero_shot", "/shrunk")
     best = best_supervised(cells, first)
     return named if best is None else named | {"supervised": (best, "")}
@@ -149,6 +154,26 @@ def _cell(rows: list[dict[str, Any]], name: str) -> str:
     return " / ".join("-" if mean is None else f"{mean:.1f}" for mean in means)
 
 
+def show_ablations(cells: dict[tuple[str, int], dict[str, Any]], seeds: list[int]) -> None:
+    """What each ablation adds to ``full`` on test, seed by seed: the mean and the range of the differences."""
+    rows = {name: [seed for seed in seeds if {(name, seed), ("full", seed)} <= cells.keys()] for name in ABLATIONS}
+    if any(rows.values()):
+        print(f"\n{'minus full, on test':28s}" + "".join(f"{metric:>26s}" for metric in METRICS))
+    for name, paired in rows.items():
+        if not paired:
+            continue
+        parts = []
+        for metric in METRICS:
+            own, full = (_of_seeds(cells, variant, paired, metric) for variant in (name, "full"))
+            found = [a - b for a, b in zip(own, full, strict=True)]
+            parts.append(f"{sum(found) / len(found):+.1f} ({min(found):+.1f} to {max(found):+.1f})")
+        print(f"{name:28s}" + "".join(f"{part:>26s}" for part in parts))
+
+
+def _of_seeds(cells: dict[tuple[str, int], dict[str, Any]], variant: str, seeds: list[int], metric: str) -> list[float]:
+    return [cells[variant, seed]["scores"]["test"]["overall"][metric] for seed in seeds]
+
+
 def show_rounds(cells: dict[tuple[str, int], dict[str, Any]], seeds: list[int]) -> None:
     """Round by round: the test, and the pool's labels against the oracle."""
     print("\nfull, by seed and round: test mIoU, acc_gqa; pseudo-answers right, tIoU of pseudo-evidence, questions")
@@ -171,13 +196,17 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, default=Path("runs/cache"), help="folder of the index and of the features"
     )
-    parser.add_argument("--cells", nargs="+", default=list(CELLS), help="variants to make")
+    parser.add_argument(
+        "--cells", nargs="+", default=list(CELLS), choices=[*CELLS, *ABLATIONS, "ablations"],
+        help="variants to make; ablations: all of them", metavar="CELL",
+    )  # fmt: skip
     args = parser.parse_args()
+    wanted = [name for cell in args.cells for name in (ABLATIONS if cell == "ablations" else [cell])]
     torch.set_num_threads(1)
     folder = args.json.with_suffix(".cells")
     folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(args.backbone, args.world, args.cache, folder)
-    for variant, seed in ((variant, seed) for seed in args.seeds for variant in args.cells):
+    for variant, seed in ((variant, seed) for seed in args.seeds for variant in wanted):
         path = folder / f"{variant}-{seed}.json"
         first = folder / f"{variant}-{args.seeds[0]}.json"
         if variant in SEEDLESS and first != path and first.exists():
@@ -192,12 +221,13 @@ def main() -> None:
     args.json.write_text(json.dumps(table, indent=1))
     show(table)
     show_parts(cells, args.seeds)
+    show_ablations(cells, args.seeds)
     show_rounds(cells, args.seeds)
 
 
 def read_cells(folder: Path, seeds: list[int]) -> dict[tuple[str, int], dict[str, Any]]:
     """Every cell that has been made."""
-    paths = {(variant, seed): folder / f"{variant}-{seed}.json" for seed in seeds for variant in CELLS}
+    paths = {(variant, seed): folder / f"{variant}-{seed}.json" for seed in seeds for variant in (*CELLS, *ABLATIONS)}
     return {place: json.loads(path.read_text()) for place, path in paths.items() if path.exists()}
 
 

@@ -4,7 +4,7 @@ import json
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,11 @@ from tevo.data.serving import serve_questions
 from tevo.heads.evidence import HeadConfig
 from tevo.metrics.evaluation import evaluate_rows
 from tevo.metrics.results import read_results
-from tevo.objectives.consensus import PoolRule
-from tevo.objectives.rewards import QuestionerWeights, SolverWeights
 from tevo.ops import set_iou
 from tevo.prompts.grammar import parse
 from tevo.prompts.phrases import COUNTS, DURATIONS, DURATIONS_S
 from tevo.structures import Question, Span, Verdict
 from tevo.tasks.alignment import fit_alignment
-from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.asking import prediction_row
 from tevo.tasks.coevolution import CoEvolution
 from tevo.tasks.folders import load_solver
@@ -37,7 +34,6 @@ from tevo.tasks.rollout_terms import Targets
 from tevo.tasks.schedule import decayed
 from tevo.tasks.solver import Solver, SolverConfig
 
-ROUNDS = 2  # of a co-evolution: what a cell of four minutes on one core allows
 DECODINGS = ("state", "change", "peak")
 THRESHOLDS = (0.0, 0.4, 0.8)  # of the zero-shot span signal; the best is taken, in its favour
 
@@ -191,21 +187,12 @@ def _shuffled(data: VideoQuestions, questions: list[Question], rng: random.Rando
 
 
 def fit_run(bench: Bench, variant: str, seed: int) -> Path:
-    """A co-evolution through the Trainer; ``difficulty_only`` has learnability and answer reward alone."""
-    run = bench.folder / f"{variant}-{seed}"
-    questioner, solver = QuestionerConfig(), SolverConfig()
-    options: dict[str, Any] = {"pool": PoolRule(agreement_low=0.0, agreement_high=1.0)}  # as in conf/
-    if variant == "difficulty_only":
-        alone = QuestionerWeights(dependency=0.0, order=0.0, evidence=0.0)
-        questioner = replace(questioner, rewards=alone)
-        solver = replace(solver, rewards=SolverWeights(alpha=0.0, zeta=0.0), span_loss=0.0, saliency_loss=0.0)
-        options = {"witness": "solver"}
-    model = CoEvolution(
-        bench.backbone, ROUNDS, questioner=questioner, solver=solver, seed=seed, checkpoint_every_steps=0, **options
-    )
+    """A co-evolution through the Trainer."""
+    run, chosen = bench.folder / f"{variant}-{seed}", VARIANTS[variant]
+    model = CoEvolution(bench.backbone, seed=seed, checkpoint_every_steps=0, **chosen.settings())
     data = VideoQuestions(
         str(bench.world / "train"), str(bench.world / "test" / "annotations.jsonl"), cache_dir=str(bench.cache),
-        seed=seed, heldout_share=0.05, progress=False, videos_per_epoch=160,
+        seed=seed, heldout_share=0.05, progress=False, videos_per_epoch=160, **chosen.data,
     )  # fmt: skip
     trainer = pl.Trainer(
         accelerator="cpu", devices=1, default_root_dir=run, max_epochs=-1, reload_dataloaders_every_n_epochs=1,
