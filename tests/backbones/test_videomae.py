@@ -9,10 +9,11 @@ from transformers import VideoMAEConfig, VideoMAEModel
 from tevo.backbones.base import Backbone, BackboneSpec
 from tevo.backbones.clip import ClipBackbone, clip_tiny
 from tevo.backbones.tiny import VIDEOMAE_TINY
-from tevo.backbones.videomae import VideoMAEBackbone, videomae_tiny
+from tevo.backbones.videomae import VideoMAEBackbone, pool_regions, videomae_tiny
 from tevo.errors import TevoError
 
-DIM = VIDEOMAE_TINY["hidden_size"]
+HIDDEN = VIDEOMAE_TINY["hidden_size"]
+DIM = 4 * HIDDEN  # two by two regions
 PATCHES = (VIDEOMAE_TINY["image_size"] // VIDEOMAE_TINY["patch_size"]) ** 2  # of a frame
 
 
@@ -35,14 +36,31 @@ def _rows(num: int = 200) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return values, targets, torch.arange(num) * 20 // num  # twenty videos
 
 
-def test_a_token_is_the_mean_of_its_tubelets_patches(videomae):
+def test_without_regions_a_token_is_the_mean_of_its_tubelets_patches(videomae):
+    whole = VideoMAEBackbone(VIDEOMAE_TINY, videomae.text_tower, grid=1)
+    whole.model.load_state_dict(videomae.model.state_dict())
     frames, times_s = _frames(16)
     mean, std = torch.tensor(videomae.mean).view(3, 1, 1), torch.tensor(videomae.std).view(3, 1, 1)
     clips = ((frames / 255 - mean) / std).view(4, 8, 3, 64, 64)
     with torch.no_grad():
         hidden = videomae.model(pixel_values=clips).last_hidden_state
-    wanted = torch.stack([part.mean(dim=1) for part in hidden.split(PATCHES, dim=1)], dim=1).view(2, 8, DIM)
-    torch.testing.assert_close(videomae.encode_video(frames, times_s).values, wanted, atol=1e-4, rtol=0)
+    wanted = torch.stack([part.mean(dim=1) for part in hidden.split(PATCHES, dim=1)], dim=1).view(2, 8, HIDDEN)
+    torch.testing.assert_close(whole.encode_video(frames, times_s).values, wanted, atol=1e-4, rtol=0)
+    regions = videomae.encode_video(frames, times_s).values.unflatten(-1, (4, HIDDEN))
+    torch.testing.assert_close(regions.mean(2), wanted, atol=1e-4, rtol=0)
+    assert whole.spec.fingerprint != videomae.spec.fingerprint
+
+
+def test_a_region_is_the_mean_of_its_own_patches_row_by_row():
+    patches = torch.arange(16.0).view(1, 1, 16, 1) + torch.tensor([0.0, 100.0]).view(1, 2, 1, 1)  # two tubelets
+    pooled = pool_regions(patches.flatten(1, 2), side=4, grid=2)
+    assert pooled.tolist() == [[[2.5, 4.5, 10.5, 12.5], [102.5, 104.5, 110.5, 112.5]]]
+
+
+@pytest.mark.parametrize("grid", [0, 5])
+def test_more_regions_than_patches_are_refused(videomae, grid):
+    with pytest.raises(TevoError, match="4 x 4 patches has 1 to 4 regions"):
+        VideoMAEBackbone(VIDEOMAE_TINY, videomae.text_tower, grid=grid)
 
 
 @pytest.mark.parametrize(("time", "tokens"), [(1, 1), (2, 1), (3, 2), (7, 4), (8, 4), (9, 5), (16, 8)])

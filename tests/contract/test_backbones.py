@@ -51,7 +51,7 @@ def test_tiny_variants_are_the_classes_of_the_full_ones(name):
         ("clip_vit_b32", 512, 512, 1),
         ("internvid_b16", 512, 512, 8),
         ("internvid_l14", 768, 768, 8),
-        ("videomae_base", 768, 512, 16),
+        ("videomae_base", 3072, 512, 16),
     ],
     ids=("clip_vit_b32", "internvid_b16", "internvid_l14", "videomae_base"),
 )

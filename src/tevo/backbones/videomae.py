@@ -37,15 +37,17 @@ _ARCHITECTURE = (
 class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
     """Clips of frames through VideoMAE's encoder; phrases through the paired text tower.
 
-    ``values`` are the tubelets' last hidden states, layer-normed, averaged over the spatial patches. Text is
-    the tower's. ``project`` centres a token, maps it linearly into the tower's space and gives it unit norm;
-    until :meth:`fit_projection` has run it is an arbitrary fixed map.
+    ``values`` are the tubelets' last hidden states, layer-normed, averaged over the patches of each of ``grid`` x
+    ``grid`` regions of the picture, region after region. Text is the tower's. ``project`` centres a token, maps it
+    linearly into the tower's space and gives it unit norm; until :meth:`fit_projection` has run it is an arbitrary
+    fixed map.
 
     Args:
         model: a hub id or a local folder of ``save_pretrained``, which bring their weights; or
             ``VideoMAEConfig`` arguments, for random ones.
         text_tower: the paired image-text backbone, or its registered name.
         name: what the spec calls it; the model's own name when empty.
+        grid: regions a side; with 1 a token is the mean of all patches, in which no move is seen.
         frozen: weights take no gradient and the encoder stays in eval mode whatever a parent is told.
         fps: default sampling rate, frames a second.
         clips_per_chunk: clips that go through the encoder at once.
@@ -69,6 +71,7 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
         text_tower: str | Backbone = "clip_vit_b32",
         *,
         name: str = "",
+        grid: int = 2,  # assumed
         frozen: bool = True,
         fps: float = 4.0,  # assumed: half a second a tubelet; Kinetics training used about 7
         clips_per_chunk: int = 8,
@@ -89,7 +92,11 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
         self.ridge = ridge
         self.still = still
         self._name = name or (model if isinstance(model, str) else "videomae")
-        dim, joint = int(self.model.config.hidden_size), self.text_tower.spec.dim
+        side = self.model.config.image_size // self.model.config.patch_size
+        if not 1 <= grid <= side:
+            raise TevoError(f"a picture of {side} x {side} patches has 1 to {side} regions a side, got grid={grid}")
+        self.grid = grid
+        dim, joint = int(self.model.config.hidden_size) * grid**2, self.text_tower.spec.dim
         self.register_buffer("center", torch.zeros(dim))
         self.register_buffer("weight", torch.eye(dim, joint))
         self.register_buffer("bias", torch.zeros(joint))
@@ -102,10 +109,10 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
     def _weights_changed(self, *_: object) -> None:
         """Renew the fingerprint: it hangs on the encoder alone, the projection acts after the cache."""
         config = self.model.config
-        architecture = json.dumps({key: getattr(config, key) for key in _ARCHITECTURE})
+        architecture = json.dumps({key: getattr(config, key) for key in _ARCHITECTURE} | {"grid": self.grid})
         self.spec = BackboneSpec(
             name=self._name,
-            dim=int(config.hidden_size),
+            dim=int(config.hidden_size) * self.grid**2,
             image_size_px=int(config.image_size),
             frames_per_clip=int(config.num_frames),
             fps=self.fps,
@@ -146,8 +153,7 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
         hidden: Tensor = self.model(pixel_values=pixels.view(*clips.shape[:3], *pixels.shape[-2:])).last_hidden_state
         if config.use_mean_pooling:  # such checkpoints keep their norm in the classifier
             hidden = F.layer_norm(hidden, hidden.shape[-1:])
-        tokens = config.num_frames // config.tubelet_size
-        return hidden.float().reshape(len(clips), tokens, -1, hidden.shape[-1]).mean(dim=2)
+        return pool_regions(hidden.float(), config.image_size // config.patch_size, self.grid)
 
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "text joint"]:
         """The paired tower's text embeddings."""
@@ -200,6 +206,21 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
         }
 
 
+def pool_regions(
+    hidden: Float[Tensor, "clip patch dim"], side: int, grid: int
+) -> Float[Tensor, "clip token dim*{grid}*{grid}"]:
+    """One token a tubelet: the means over the patches of each region, row by row of the picture.
+
+    Args:
+        hidden: tubelet after tubelet, each of ``side`` x ``side`` patches.
+        side: patches.
+        grid: regions a side; those of a side that it does not divide share a row of patches.
+    """
+    maps = hidden.unflatten(1, (-1, side, side)).movedim(-1, 2).flatten(0, 1)  # [clip*token dim side side]
+    pooled = F.adaptive_avg_pool2d(maps, grid).flatten(2).transpose(1, 2)
+    return pooled.flatten(1).unflatten(0, (len(hidden), -1))
+
+
 def build_videomae(model: str | dict[str, Any]) -> Any:  # noqa: ANN401 (untyped library)
     """The transformers encoder of this hub id, folder or config.
 
@@ -233,7 +254,7 @@ def videomae_base(
     frozen: bool = True,
     fps: float = 4.0,
 ) -> VideoMAEBackbone:
-    """VideoMAE-B: clips of 16 frames at 224 px, 768 dimensions (CC-BY-NC 4.0 weights).
+    """VideoMAE-B: clips of 16 frames at 224 px, 4 regions of 768 dimensions (CC-BY-NC 4.0 weights).
 
     Args:
         pretrained: hub id, local folder, or False for random weights (in a tower given by name, too).
