@@ -216,9 +216,9 @@ def pool_regions(
         side: patches.
         grid: regions a side; those of a side that it does not divide share a row of patches.
     """
-    maps = hidden.unflatten(1, (-1, side, side)).movedim(-1, 2).flatten(0, 1)  # [clip*token dim side side]
-    pooled = F.adaptive_avg_pool2d(maps, grid).flatten(2).transpose(1, 2)
-    return pooled.flatten(1).unflatten(0, (len(hidden), -1))
+    clips, dim = len(hidden), hidden.shape[-1]
+    maps = hidden.reshape(-1, side, side, dim).movedim(-1, 1)  # one a tubelet
+    return F.adaptive_avg_pool2d(maps, grid).movedim(1, -1).reshape(clips, -1, grid * grid * dim)
 
 
 def build_videomae(model: str | dict[str, Any]) -> Any:  # noqa: ANN401 (untyped library)
