@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from variants import VARIANTS
 
 from tevo.backbones.base import Backbone
 from tevo.backbones.registry import build_backbone
@@ -110,8 +111,9 @@ class Bench:
         data, rows = self.data(split), []
         limits = {name: Span(info.start_s, info.end_s) for name, info in data.found.asked.videos.items()}
         for batch in data.val_batches():
-            best = solver.predict_questions(batch.videos, solver.queries(batch.questions, batch.rows))
-            rows += [prediction_row(q, best, index, limits[q.video]) for index, q in enumerate(batch.questions)]
+            own = [limits[question.video] for question in batch.questions]
+            said = solver.say(batch.videos, batch.questions, batch.rows, own)
+            rows += [prediction_row(*pair) for pair in zip(batch.questions, said, strict=True)]
         return rows
 
     def answers_of(self, run: Path, splits: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
