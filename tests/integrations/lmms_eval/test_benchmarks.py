@@ -29,14 +29,16 @@ REPLY = "<answer>B</answer><glue>[(4.0, 12.0), (0.5, 3)]</glue>"
 
 def test_every_benchmark_has_a_task():
     assert len(NAMES) == 6
-    assert sorted(path.stem for path in TASKS.glob("*.yaml")) == sorted(path.stem for path in TASKS.glob("*.jsonl")) == NAMES
+    assert sorted(path.stem for path in TASKS.glob("*.yaml")) == NAMES
+    assert sorted(path.stem for path in TASKS.glob("*.jsonl")) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_task_file_says_what_the_code_does(name):
     task = load_task(name)
     assert task["task"] == f"tevo_{name}"
-    assert task["dataset_path"] == "json" and task["dataset_kwargs"]["data_files"] == {task["test_split"]: f"{name}.jsonl"}
+    assert task["dataset_path"] == "json"
+    assert task["dataset_kwargs"]["data_files"] == {task["test_split"]: f"{name}.jsonl"}
     assert [metric["metric"] for metric in task["metric_list"]] == list(FIGURES[name])
     assert [metric["higher_is_better"] for metric in task["metric_list"]] == [True] * (len(FIGURES[name]) - 1) + [False]
     text = (TASKS / "shared").read_text() + (TASKS / f"{name}.yaml").read_text()
@@ -72,7 +74,7 @@ def test_the_figures_are_those_of_tevo_score(name, rows_of, benchmarks):
     replies = [REPLY if number % 3 else "<glue>[(1, 5.5)]</glue><answer>A</answer>" for number, _ in enumerate(rows)]
     read = [read_reply(row, [reply]) for row, reply in zip(rows, replies, strict=True)]
     given = {row["qid"]: {"qid": row["qid"], "response": reply} for row, reply in zip(rows, replies, strict=True)}
-    structured = {row["qid"]: list(item.values())[0]["prediction"] for row, item in zip(rows, read, strict=True)}
+    structured = {row["qid"]: next(iter(item.values()))["prediction"] for row, item in zip(rows, read, strict=True)}
     questions = read_benchmark(name, benchmarks / name).questions
     for metric, wanted in FIGURES[name].items():
         ours = figure([item[metric] for item in read])

@@ -29,6 +29,9 @@ VIDEOMME = (
 )
 
 
+CHOICE = "Who cooks?\n(A) a man.\n(B) a dog."
+
+
 def chat(text, video=CLIP, **more):
     return [{"role": "user", "content": [{"type": "video", "url": video, **more}, {"type": "text", "text": text}]}]
 
@@ -44,9 +47,9 @@ def said(answer=None, spans=SPANS):
     ("prompt", "row"),
     [
         (VIDEOMME.format("Who cooks?\nA. a man.\nB. a dog.\n"), {"question": "Who cooks?"}),
-        ("Question:Who cooks?\nOption:\n(A) a man.\n(B) a dog.\nOnly give the best option.", {"question": "Who cooks?"}),
+        ("Question:Who cooks?\nOption:\n(A) a man.\n(B) a dog.\nBest option only.", {"question": "Who cooks?"}),
         ("Question: Who cooks?\nA. a man.\nB. a dog.\nSelect the best answer.", {"Question": "Who cooks?", "id": 3}),
-        ("Who cooks?\n(A) a man.\n(B) a dog.\nAnswer with the letter.", {"question": "Who cooks?\n(A) a man.\n(B) a dog."}),
+        (f"{CHOICE}\nAnswer with the letter.", {"question": CHOICE}),
         ("Who cooks?\nA. a man.\nB. a dog.", {"doc": 1}),
     ],
     ids=["videomme", "mvbench", "video_holmes", "lvbench", "no such column"],
@@ -75,8 +78,9 @@ def test_a_moment():
 
 
 def test_an_open_question():
-    request = read_request(chat("What does the man start to do?\nShort answer:"), {"question": "What does the man start to do?"}, "t")
-    assert (request.question.text, request.question.kind, request.form) == ("What does the man start to do?", "open", "text")
+    asked = "What does the man start to do?"
+    request = read_request(chat(f"{asked}\nShort answer:"), {"question": asked}, "t")
+    assert (request.question.text, request.question.kind, request.form) == (asked, "open", "text")
     assert write_answer(said("he cooks"), request) == "he cooks"
 
 
@@ -121,7 +125,7 @@ def test_what_cannot_be_asked_is_said(messages, reason):
 # --- what the scorers read in the reply ---
 
 
-@pytest.mark.parametrize("parser", sorted(name for name in LETTER_PARSERS if "zoom_zero" not in name and "time_r1" not in name))
+@pytest.mark.parametrize("parser", sorted(name for name in LETTER_PARSERS if not name.startswith("zoom_zero/")))
 def test_every_parser_reads_the_letter(parser):
     options = ("a man", "a dog", "nobody", "a cat")
     request = read_request(chat("Who cooks?\nA. a man\nB. a dog\nC. nobody\nD. a cat"), {}, "t")

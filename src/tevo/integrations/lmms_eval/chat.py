@@ -77,7 +77,9 @@ def _video(media: Sequence[Mapping[str, Any]], where: str) -> tuple[str, Span | 
     if isinstance(path, Mapping):  # the other way in which lmms-eval says it
         path, start, end = path.get("url") or path.get("path"), path.get("video_start"), path.get("video_end")
     if not isinstance(path, str) or not Path(path).is_file():
-        raise TevoError(f"{where}: there is no video file at {path}: put the task's videos where the task looks for them")
+        raise TevoError(
+            f"{where}: there is no video file at {path}: put the task's videos where the task looks for them"
+        )
     if (start is None) != (end is None):
         raise TevoError(f"{where} shows {path} from {start} to {end} s; wanted are both bounds, or none")
     return path, None if start is None or end is None else Span(float(start), float(end))

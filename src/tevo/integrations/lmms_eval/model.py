@@ -41,7 +41,7 @@ class TevoChat(lmms):  # type: ignore[misc] (lmms-eval says no types)
         device: str | None = None,
         cache_dir: str | None = None,
         max_cache_gb: float = 20.0,
-        **unknown: Any,  # noqa: ANN401 (whatever was typed after --model_args)
+        **unknown: Any,
     ) -> None:
         super().__init__()
         known = "pretrained, cache_dir, max_cache_gb"
