@@ -86,8 +86,11 @@ class Decoder:
 
     @property
     def is_progressive(self) -> bool:
-        """Whether one packet is one whole frame (interlaced files may carry a field in each)."""
-        return int(self._stream.codec_context.field_order) in (0, 1)
+        """Whether one packet is one whole frame (interlaced files may carry a field in each).
+
+        PyAV before 16 does not say; the answer is then no, which costs time and no exactness.
+        """
+        return getattr(self._stream.codec_context, "field_order", None) in (0, 1)
 
     @property
     def header_frames(self) -> int:
