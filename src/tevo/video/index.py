@@ -171,12 +171,12 @@ class _Scan(Generic[T]):
             self._manifest.fold()
 
     def _recall(self, rows: Iterable[Row]) -> None:
-        """Take what is known of the files as they are."""
+        """Take what is known of the files as they are; rows of other states of a file, or of no file, do not count."""
         for row in rows:
             position = bisect_left(self.paths, row["path"])
             if position < len(self.paths) and self.paths[position] == row["path"]:
-                fresh = _is_fresh(row, self._stamps[position], self._timeout_s)
-                self.entries[position] = self._entry(row) if fresh else None
+                if _is_fresh(row, self._stamps[position], self._timeout_s):
+                    self.entries[position] = self._entry(row)
 
     def _entry(self, row: Row) -> T | BadVideo:
         return self._keep(row["info"]) if "info" in row else BadVideo(row["path"], str(row["reason"]))
