@@ -156,8 +156,11 @@ def test_a_refused_checkpoint_leaves_the_earlier_run_where_it_is(in_a_folder):
 
 @pytest.mark.parametrize(
     ("devices", "num_nodes", "shared"),
-    [(1, 1, False), ("1", 1, False), ([3], 1, False), ("3,", 1, False), (2, 1, True), ("2", 1, True), ("0,1", 1, True)]
-    + [([0, 1], 1, True), (1, 2, True), ([0], 2, True)],
+    [
+        *((alone, 1, False) for alone in (1, "1", [3], "3,")),
+        *((several, 1, True) for several in (2, "2", "0,1", [0, 1])),
+        *((each, 2, True) for each in (1, [0])),
+    ],
 )
 def test_several_processes_are_seen_in_what_was_asked_for(devices, num_nodes, shared):
     assert trainer_verbs.is_shared(devices, num_nodes) is shared

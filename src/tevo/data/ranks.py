@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch.distributed as dist
 
 T = TypeVar("T")
-PATIENCE = timedelta(days=30)  # assumed; one may look at far longer videos than another. One that dies is noticed at once
+PATIENCE = timedelta(days=30)  # assumed; one may look at far longer videos than another. A death is noticed at once
 _patient: list[tuple[object, dist.ProcessGroup]] = []  # the group of all processes, and the one that waits longer
 
 
