@@ -1,6 +1,7 @@
 """Every video of a collection, probed once, with the bad ones named; resumable and incremental."""
 
 import json
+import math
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -112,7 +113,7 @@ def update_index(
     durations = [entry for entry in scan.entries if isinstance(entry, float)]
     if world_size == 1:
         _write_bad(Path(manifest_path).parent / "bad_videos.jsonl", scan.bad)
-    return Summary(len(durations), sum(durations), scan.bad, scan.entries.count(None))
+    return Summary(len(durations), math.fsum(durations), scan.bad, scan.entries.count(None))
 
 
 class _Scan(Generic[T]):
