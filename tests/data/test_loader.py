@@ -65,6 +65,8 @@ def test_ranks_take_turns_and_share_one_state():
     next(iter(ranks[0]))
     again.load_state_dict(ranks[0].state_dict())  # a checkpoint holds what rank 0 says
     assert list(again) == ["abc"]
+    with pytest.raises(TevoError, match="number of processes was changed"):
+        loader().load_state_dict(ranks[0].state_dict())
 
 
 @LAW

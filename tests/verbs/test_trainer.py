@@ -152,3 +152,21 @@ def test_a_refused_checkpoint_leaves_the_earlier_run_where_it_is(in_a_folder):
     with pytest.raises(TevoError, match="no checkpoint"):
         fit("--ckpt_path", "absent.ckpt")
     assert (in_a_folder / "run" / "config.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("devices", "num_nodes", "shared"),
+    [
+        *((alone, 1, False) for alone in (1, "1", [3], "3,")),
+        *((several, 1, True) for several in (2, "2", "0,1", [0, 1])),
+        *((each, 2, True) for each in (1, [0])),
+    ],
+)
+def test_several_processes_are_seen_in_what_was_asked_for(devices, num_nodes, shared):
+    assert trainer_verbs.is_shared(devices, num_nodes) is shared
+
+
+@pytest.mark.parametrize(("asked", "num_gpus", "shared"), [("auto", 1, False), (-1, 4, True), ("auto", 4, True)])
+def test_all_devices_are_several_where_there_are(asked, num_gpus, shared, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: num_gpus)
+    assert trainer_verbs.is_shared(asked, 1) is shared

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tevo.errors import TevoError
-from tevo.video import build_index, find_videos, index, probe
+from tevo.video import build_index, find_videos, index, probe, update_index
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="named pipes stand in for files that hang")
 
@@ -166,3 +166,43 @@ def test_strange_names_come_through(folder, clips):
     name = 'it\'s "new"\nline ü\udcff.mp4'
     shutil.copy(clips / "moviepy/bitmap.mp4", folder / name)
     assert str(folder / name) in [video.path for video in build(folder).videos]
+
+
+def test_processes_share_the_files_and_read_what_the_others_found(folder, clips, tmp_path, asked):
+    for number in range(8):
+        shutil.copy(clips / "made/one_frame.mp4", folder / f"{number}.mp4")
+    manifest = tmp_path / "out/manifest.jsonl"
+    whole = build(folder, tmp_path / "alone.jsonl")
+    asked.clear()
+    shares = []
+    for rank in range(3):
+        found = update_index(folder, manifest, workers=2, progress=False, rank=rank, world_size=3)
+        shares.append(list(asked))
+        asked.clear()
+        assert found.num_left == 12 - sum(map(len, shares))
+    assert sorted(path for share in shares for path in share) == sorted(find_videos(folder))
+    assert all(shares) and (found.num_left, found.num_videos, found.bad) == (0, 10, whole.bad)
+    assert found.duration_s == pytest.approx(sum(video.duration_s for video in whole.videos))
+    assert {path.name for path in manifest.parent.iterdir()} == {f"manifest{end}.jsonl" for end in ("", "-1", "-2")}
+    assert build(folder, manifest) == whole and asked == []
+    assert (manifest.parent / "bad_videos.jsonl").exists()
+
+
+def test_a_long_index_moves_into_parquet_and_nothing_is_opened_again(folder, tmp_path, asked, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr("tevo.video.manifest.FOLD_BYTES", 1)
+    manifest = tmp_path / "out/manifest.jsonl"
+    first = build(folder, manifest)
+    assert (manifest.with_suffix(".parquet")).exists() and manifest.read_text() == ""
+    asked.clear()
+    assert build(folder, manifest) == first
+    summary = update_index(folder, manifest, progress=False)
+    assert (summary.num_videos, summary.bad, summary.num_left) == (2, first.bad, 0)
+    (folder / "b.mp4").touch()
+    assert build(folder, manifest).videos == first.videos
+    assert asked == [str(folder / "b.mp4")]
+
+
+def test_a_rank_that_cannot_be_is_refused(folder, tmp_path):
+    with pytest.raises(TevoError, match="below world_size=2, got 2"):
+        update_index(folder, tmp_path / "manifest.jsonl", rank=2, world_size=2)

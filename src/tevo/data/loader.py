@@ -79,7 +79,7 @@ class EpochLoader(Generic[Item, Batch]):
         self.epoch = epoch
         self.position = 0  # batches served
         self._start = 0
-        self._digest = hashlib.sha256(repr((plan, dataset.labels)).encode()).hexdigest()[:16]
+        self._digest = hashlib.sha256(repr((plan, dataset.labels, share.world_size)).encode()).hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self.plan)
@@ -106,8 +106,8 @@ class EpochLoader(Generic[Item, Batch]):
         if state["plan"] != self._digest:
             raise TevoError(
                 f"the checkpoint stopped inside an epoch ({self.epoch}) whose batches are others now: videos were "
-                "added or removed, or a batch size or the seed was changed. Go on with the same videos and settings, "
-                "or start anew without --ckpt_path"
+                "added or removed, or a batch size, the seed or the number of processes was changed. Go on with the "
+                "same videos and settings, or start anew without --ckpt_path"
             )
         self.position = self._start = int(state["position"])
 

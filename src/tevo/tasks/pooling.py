@@ -201,8 +201,9 @@ class SignalTally:
             total.dependent += tally.dependent
             for name, value in tally.sums.items():
                 total.sums[name] += value
-            for own, other in ((total.agreement, tally.agreement), (total.coverage, tally.coverage), (total.start, tally.start)):
-                own[:] = [a + b for a, b in zip(own, other, strict=True)]
+            total.agreement = [a + b for a, b in zip(total.agreement, tally.agreement, strict=True)]
+            total.coverage = [a + b for a, b in zip(total.coverage, tally.coverage, strict=True)]
+            total.start = [a + b for a, b in zip(total.start, tally.start, strict=True)]
         return total
 
     @property

@@ -14,6 +14,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from tevo.data.datamodule import VideoQuestions
+from tevo.data.ranks import part
 from tevo.errors import TevoError
 from tevo.tasks.atomic import settle
 from tevo.tasks.coevolution import CoEvolution
@@ -158,6 +159,7 @@ def run(
         argparse.ArgumentError: for an unknown option or a value of the wrong type.
     """
     build(words, TevoCLI, _parser_settings(), model, data)
+    part()
 
 
 def build(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tevo.video.index import BadVideo as BadVideo
     from tevo.video.index import Index as Index
     from tevo.video.index import build_index as build_index
-    from tevo.video.index import find_videos as find_videos
+    from tevo.video.index import update_index as update_index
     from tevo.video.info import VideoInfo as VideoInfo
     from tevo.video.info import probe as probe
     from tevo.video.interventions import keep_spans as keep_spans
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tevo.video.interventions import random_span as random_span
     from tevo.video.interventions import shuffled as shuffled
     from tevo.video.interventions import touches as touches
+    from tevo.video.listing import find_videos as find_videos
     from tevo.video.reader import read_frames as read_frames
     from tevo.video.sampling import dense as dense
     from tevo.video.sampling import per_segment as per_segment
@@ -42,7 +43,7 @@ _HOMES = {
     "BadVideo": "index",
     "Index": "index",
     "build_index": "index",
-    "find_videos": "index",
+    "update_index": "index",
     "VideoInfo": "info",
     "probe": "info",
     "keep_spans": "interventions",
@@ -51,6 +52,7 @@ _HOMES = {
     "random_span": "interventions",
     "shuffled": "interventions",
     "touches": "interventions",
+    "find_videos": "listing",
     "read_frames": "reader",
     "dense": "sampling",
     "per_segment": "sampling",

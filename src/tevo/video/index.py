@@ -1,6 +1,7 @@
 """Every video of a collection, probed once, with the bad ones named; resumable and incremental."""
 
 import json
+import math
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -112,7 +113,7 @@ def update_index(
     durations = [entry for entry in scan.entries if isinstance(entry, float)]
     if world_size == 1:
         _write_bad(Path(manifest_path).parent / "bad_videos.jsonl", scan.bad)
-    return Summary(len(durations), sum(durations), scan.bad, scan.entries.count(None))
+    return Summary(len(durations), math.fsum(durations), scan.bad, scan.entries.count(None))
 
 
 class _Scan(Generic[T]):
@@ -171,12 +172,12 @@ class _Scan(Generic[T]):
             self._manifest.fold()
 
     def _recall(self, rows: Iterable[Row]) -> None:
-        """Take what is known of the files as they are."""
+        """Take what is known of the files as they are; rows of other states of a file, or of no file, do not count."""
         for row in rows:
             position = bisect_left(self.paths, row["path"])
             if position < len(self.paths) and self.paths[position] == row["path"]:
-                fresh = _is_fresh(row, self._stamps[position], self._timeout_s)
-                self.entries[position] = self._entry(row) if fresh else None
+                if _is_fresh(row, self._stamps[position], self._timeout_s):
+                    self.entries[position] = self._entry(row)
 
     def _entry(self, row: Row) -> T | BadVideo:
         return self._keep(row["info"]) if "info" in row else BadVideo(row["path"], str(row["reason"]))

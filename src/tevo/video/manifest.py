@@ -42,7 +42,7 @@ class Manifest:
         self._descriptor: int | None = None
 
     def rows(self, whole: bool = True) -> Iterator[Row]:
-        """The rows of all processes; of a path that is there again, the last row counts.
+        """The rows of all processes, older ones of each process first; a path may be there again.
 
         Args:
             whole: with all that is known of a video; otherwise ``info`` may hold its ``duration_s`` alone.
@@ -51,8 +51,8 @@ class Manifest:
             TevoError: a table that cannot be read.
         """
         folder = self.journal.parent
-        found = sorted(path for path in folder.iterdir() if self._family.fullmatch(path.name)) if folder.is_dir() else []
-        for path in sorted(found, key=lambda path: path.suffix != ".parquet"):  # what is in a journal is younger
+        found = [path for path in folder.iterdir() if self._family.fullmatch(path.name)] if folder.is_dir() else []
+        for path in sorted(found, key=lambda path: (path.suffix != ".parquet", path.name)):
             yield from _read_table(path, whole) if path.suffix == ".parquet" else _read_journal(path)
 
     def append(self, row: Row) -> None:
