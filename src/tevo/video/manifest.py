@@ -144,7 +144,7 @@ def _write_table(path: Path, rows: Callable[[], Iterator[Row]]) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    kinds = {float: pyarrow.float64(), int: pyarrow.int64(), str: pyarrow.string()}
+    kinds: dict[Any, Any] = {float: pyarrow.float64(), int: pyarrow.int64(), str: pyarrow.string()}
     known = {f.name: kinds.get(f.type, pyarrow.list_(pyarrow.float64())) for f in fields(VideoInfo) if f.name != "path"}
     stamp = dict(zip(STAMP, (kinds[int], kinds[str], kinds[int], kinds[int], kinds[float]), strict=True))
     schema = pyarrow.schema([*stamp.items(), ("reason", kinds[str]), *known.items()])
