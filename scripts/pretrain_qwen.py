@@ -40,7 +40,7 @@ from tevo.structures import Question, Span
 HELD_OUT = 20  # every 20th clip measures, the others train
 GRIDS = ((2, 0.6), (3, 0.2), (4, 0.2))  # cells a side, share of the lessons: the whole video, and a closer look
 TURNS = 6
-CAPTIONS_ALONE = 0.35  # share of the steps in which a video is a single clip
+CAPTIONS_ALONE = 0.3  # share of the steps in which a video is a single clip
 FEWEST = 0.08  # share of the clips at first; all of them when videos begin to grow
 
 
@@ -52,7 +52,9 @@ def schedule(done: float) -> float:
 def optimizers(model: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the layers, AdamW for embeddings, the patch convolution, norms and biases."""
     hidden = [
-        p for name, p in model.named_parameters() if p.ndim == 2 and p.requires_grad and "embed" not in name and "lm_head" not in name
+        p
+        for name, p in model.named_parameters()
+        if p.ndim == 2 and p.requires_grad and "embed" not in name and "lm_head" not in name
     ]
     chosen = {id(p) for p in hidden}
     rest = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
