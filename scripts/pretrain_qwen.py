@@ -1,5 +1,7 @@
 """Trains the shipped tiny Qwen-VL weights on the captioned clips of the procedural world, single and joined.
 
+The vision tower has a lesson of its own first (``qwen_sight.py``).
+
 The stand-in for web pretraining: it reads ``clips/`` and ``clips/captions.jsonl`` alone (no untrimmed video, never
 a span) and writes ``src/tevo/weights/{qwen2_5_vl_tiny,qwen3_vl_tiny}.safetensors``.
 
@@ -18,10 +20,12 @@ import json
 import math
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from qwen_lessons import FPS, Event, Lesson, Teacher, load_clips
+from qwen_sight import teach_sight
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -36,7 +40,7 @@ from tevo.structures import Question, Span
 HELD_OUT = 20  # every 20th clip measures, the others train
 GRIDS = ((2, 0.6), (3, 0.2), (4, 0.2))  # cells a side, share of the lessons: the whole video, and a closer look
 TURNS = 6
-CAPTIONS_ALONE = 0.35  # share of the steps in which a video is a single clip
+CAPTIONS_ALONE = 0.3  # share of the steps in which a video is a single clip
 FEWEST = 0.08  # share of the clips at first; all of them when videos begin to grow
 
 
@@ -48,10 +52,12 @@ def schedule(done: float) -> float:
 def optimizers(model: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the layers, AdamW for embeddings, the patch convolution, norms and biases."""
     hidden = [
-        p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name and "lm_head" not in name
+        p
+        for name, p in model.named_parameters()
+        if p.ndim == 2 and p.requires_grad and "embed" not in name and "lm_head" not in name
     ]
     chosen = {id(p) for p in hidden}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
+    rest = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
     return [
         torch.optim.Muon(hidden, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(rest, lr=lr, weight_decay=0.0, betas=(0.9, 0.95)),
@@ -74,6 +80,8 @@ class School:
         if args.resume:
             load_tiny(self.model.model, args.resume)
         self.model.model.requires_grad_(True)
+        if args.frozen_sight:
+            self.model.model.model.visual.requires_grad_(False)
         clips, captions = load_clips(args.clips, args.limit)
         split = [[i for i in range(len(clips)) if bool(i % HELD_OUT) == kept] for kept in (True, False)]
         self.teacher, self.examiner = (
@@ -131,6 +139,8 @@ class School:
     def run(self) -> None:
         """Train for a number of steps; weights and figures are written on the way."""
         torch.manual_seed(self.args.seed)
+        if self.args.sight:
+            self.see()
         opts = optimizers(self.model.model, self.args.lr)
         began, average = time.time(), 0.0
         for step in tqdm(range(1, self.args.steps + 1), mininterval=10):
@@ -151,6 +161,18 @@ class School:
                 figures = {"step": step, "loss": round(average, 3), "tokens": tokens, "seconds_a_step": seconds}
                 print(json.dumps(figures | self.measure()), flush=True)
                 save_tiny(self.model.model, self.args.out / f"{self.args.variant}.safetensors")
+
+    def see(self) -> None:
+        """The tower's own lesson."""
+
+        def report(figures: dict[str, float]) -> None:
+            print(json.dumps(figures), flush=True)
+            save_tiny(self.model.model, self.args.out / f"{self.args.variant}.safetensors")
+
+        def opts_of(module: nn.Module) -> tuple[list[torch.optim.Optimizer], Callable[[float], float]]:
+            return optimizers(module, self.args.lr), lambda done: self.args.lr * schedule(done)
+
+        teach_sight(self.model, self.teacher, opts_of, self.args.sight, self.args.seed, report)
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
@@ -195,6 +217,8 @@ def main() -> None:
     parser.add_argument("variant", choices=["qwen2_5_vl_tiny", "qwen3_vl_tiny"])
     parser.add_argument("clips", type=Path, help="the world's clips/ folder")
     parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--sight", type=int, default=600, help="steps of the vision tower alone, before the others")
+    parser.add_argument("--frozen_sight", action="store_true", help="the tower does not learn from words")
     parser.add_argument("--tokens", type=int, default=6000, help="tokens a step, about")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--lr", type=float, default=3e-3)

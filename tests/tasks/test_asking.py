@@ -6,7 +6,8 @@ import torch
 from tevo.heads.policy import Prediction
 from tevo.prompts.phrases import COUNTS, DURATIONS
 from tevo.structures import Question, Span
-from tevo.tasks.asking import predicted_spans, prediction_row, usual_options, window_outside
+from tevo.tasks.asking import predicted_spans, prediction_row, read_prediction, usual_options, window_outside
+from tevo.tasks.role import Said
 
 BANK = ("a door opens", "a pan falls", "a dog barks")
 VIDEO = Span(1.4, 30.0)
@@ -20,6 +21,10 @@ BEST = Prediction(
 
 def question(text="What happens first?", **parts):
     return Question("q", "clip.mp4", text, "first", **parts)
+
+
+def row_of(asked, index):
+    return prediction_row(asked, read_prediction(asked, BEST, index, VIDEO))
 
 
 @pytest.mark.parametrize(
@@ -54,20 +59,26 @@ def test_spans_end_where_the_video_ends():
 
 
 def test_a_row_says_what_was_chosen_and_where():
-    row = prediction_row(question(options=BANK), BEST, 0, VIDEO)
+    row = row_of(question(options=BANK), 0)
     assert (row["qid"], row["vid"], row["options"]) == ("q", "clip.mp4", list(BANK))
     assert row["pred_answer"] == "a pan falls" and row["pred_answer_confidence"] == 0.5
     assert row["pred_relevant_windows"] == [[1.4, 3.0, 0.5], [29.0, 30.0, 0.25]]
-    two = prediction_row(question(options=BANK[:2]), BEST, 1, VIDEO)
+    two = row_of(question(options=BANK[:2]), 1)
     assert two["pred_answer"] == "a door opens"  # the third probability is padding
-    none = prediction_row(question(), BEST, 0, VIDEO)
+    none = row_of(question(), 0)
     assert (none["pred_answer"], none["pred_answer_confidence"]) == ("", None)
 
 
 def test_truth_is_told_only_where_it_is_known():
-    unknown = prediction_row(question(options=BANK), BEST, 0, VIDEO)
+    unknown = row_of(question(options=BANK), 0)
     assert not {"answer", "relevant_windows"} & unknown.keys()
-    known = prediction_row(question(options=BANK, answer=BANK[2], evidence=(Span(2.0, 4.0),)), BEST, 0, VIDEO)
+    known = row_of(question(options=BANK, answer=BANK[2], evidence=(Span(2.0, 4.0),)), 0)
     assert (known["answer"], known["relevant_windows"]) == (BANK[2], [[2.0, 4.0]])
-    when = prediction_row(question(evidence=(Span(2.0, 4.0),)), BEST, 0, VIDEO)
+    when = row_of(question(evidence=(Span(2.0, 4.0),)), 0)
     assert (when["answer"], when["relevant_windows"]) == ("", [[2.0, 4.0]])
+
+
+def test_a_row_keeps_what_was_written():
+    said = Said("", None, {}, [], "<answer>", parsed=False)
+    row = prediction_row(question(options=BANK), said)
+    assert (row["pred_completion"], row["pred_parsed"], row["pred_answer"]) == ("<answer>", False, "")

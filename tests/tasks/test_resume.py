@@ -18,8 +18,8 @@ MODULE = "tevo.tasks.coevolution"
 KILLS = [  # in the order in which one run meets them; the checkpoint of the step before is there each time
     (f"{MODULE}:CoEvolution._signals", 1),  # measuring round 0: nothing is saved yet
     (f"{MODULE}:CoEvolution.training_step", 2),  # in the Questioner's phase
-    (f"{MODULE}:judge_pool", 2),  # the pool is half built
-    (f"{MODULE}:write_questions", 1),  # the pool is built, and not yet saved
+    ("tevo.tasks.rounds:judge_pool", 2),  # the pool is half built
+    ("tevo.tasks.rounds:write_questions", 1),  # the pool is built, and not yet saved
     (f"{MODULE}:CoEvolution._solver_step", 3),  # learning from pseudo-labels
     ("checkpoint", 2),  # a checkpoint is half written
     ("tevo.tasks.solver:Solver.gather", 3),  # in GRPO

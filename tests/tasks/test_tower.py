@@ -99,7 +99,7 @@ def test_the_judge_of_round_0_sees_what_it_saw(run):
     assert not torch.allclose(own.tokens.values, batch.tokens.values, atol=1e-3)
     assert not torch.allclose(own.shuffled.values, batch.shuffled.values, atol=1e-3)
     assert own.dense is batch.dense
-    assert model.judge().see is not None and model.judge(model.solver.reference).see is None
+    assert model.judge().see is not None and model.judge(frozen=True).see is None
 
 
 def test_what_was_measured_comes_back_from_checkpoint_and_folder(run, learning, model, trainer, data, world):

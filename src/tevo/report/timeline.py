@@ -42,7 +42,7 @@ def timeline(card: Card, spec: RunSpec) -> str:
         f'<article class="card">{_head(card, strip)}<h3>{escape(text)}</h3>'
         f'<div class="lane frames"><span class="who"></span>{_frames(strip)}</div>'
         f'{"".join(rows)}<div class="lane axis"><span class="who"></span>{_axis(strip.span)}</div>'
-        f"{_answers(card)}{_figures(card)}</article>"
+        f"{_answers(card)}{_figures(card)}{_raw(card)}</article>"
     )
 
 
@@ -182,6 +182,20 @@ def _figures(card: Card) -> str:
         if isinstance(value, (int, float)) and math.isfinite(value):
             words.append(f"<span>{name} <b>{value:.2f}</b></span>")
     return f'<p class="figures">{"".join(words)}</p>' if words else ""
+
+
+def _raw(card: Card) -> str:
+    """What a language model wrote, as it wrote it; nothing of a model that does not write."""
+    written = [
+        ("Questioner", card.asked.get("completion")),
+        *(("Solver, a vote", reply) for reply in card.asked.get("replies") or ()),
+        (
+            "Solver" if card.answered.get("pred_parsed", True) else "Solver, unreadable",
+            card.answered.get("pred_completion"),
+        ),
+    ]
+    blocks = "".join(f"<dt>{escape(who)}</dt><dd>{escape(str(text))}</dd>" for who, text in written if text is not None)
+    return f'<details class="raw"><summary>as written</summary><dl>{blocks}</dl></details>' if blocks else ""
 
 
 def _chip(text: str, style: str = "") -> str:

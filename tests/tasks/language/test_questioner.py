@@ -1,13 +1,19 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from tevo.data.datasets import VideoBatch
 from tevo.objectives.consensus import pseudo_labels
-from tevo.structures import Span
-from tevo.tasks.judge import Examination
-from tevo.tasks.language.questioner import LanguageQuestioner, LanguageQuestionerConfig
+from tevo.structures import Span, VideoTokens
+from tevo.tasks.asked import QuestionerConfig
+from tevo.tasks.examination import Examination
+from tevo.tasks.language.questioner import LanguageQuestioner
+from tevo.tasks.language.stretches import stretch, windows_of
 from tevo.tasks.language.viewed import touching
+from tevo.tasks.words import Words
 
-CONFIG = LanguageQuestionerConfig(group=3, max_new_tokens=60)
+CONFIG = QuestionerConfig(group=3, window_pad_s=3.0, kl=1e-2, words=Words(max_new_tokens=60))
 ASK = (
     "<evidence>[(0.0, 4.0)]</evidence><type>multiple choice</type><question>What does {} do?</question>"
     "<options>A) it jumps B) it sits</options><answer>A</answer>"
@@ -30,8 +36,7 @@ def examination(agreement, with_video):
 
 @pytest.fixture
 def questioner(model):
-    model.add_role("questioner")
-    return LanguageQuestioner(model, "questioner", CONFIG)
+    return LanguageQuestioner(model, CONFIG)
 
 
 @pytest.fixture
@@ -39,13 +44,18 @@ def eventful(video):
     """Nothing changes but in the middle."""
     values = torch.ones_like(video.watched.values) + 0.01 * video.watched.values
     values[:, 4:6] = -values[:, 4:6]
-    from dataclasses import replace
-
     return replace(video, watched=replace(video.watched, values=values))
 
 
-def test_windows_lie_around_what_changes(questioner, eventful):
-    windows = questioner.windows(eventful)
+def batch(video):
+    """One video as the loop has it."""
+    tokens = VideoTokens(torch.zeros(1, 1, 1), torch.zeros(1, 1, 2), torch.ones(1, 1, dtype=torch.bool))
+    limits = torch.tensor([video.limits.start_s]), torch.tensor([video.limits.end_s])
+    return VideoBatch([video.name], tokens, tokens, tokens, *limits, watched=(video.watched,))
+
+
+def test_windows_lie_around_what_changes(eventful):
+    windows = windows_of(eventful, CONFIG)
     assert windows and all(window.start_s >= 100.0 and window.end_s <= 120.0 for window in windows)
     assert any(bool(touching(eventful.watched, [window])[4:6].any()) for window in windows)
     assert all(window.length_s < 20.0 for window in windows)
@@ -54,18 +64,17 @@ def test_windows_lie_around_what_changes(questioner, eventful):
 def test_a_window_is_all_that_is_seen_and_seconds_come_back_whole(questioner, eventful, written):
     shown = []
     written(lambda prompt, member: shown.append(prompt.video.num_steps) or ASK.format("a dog"))
-    made = questioner.write([eventful], ["when", "what"], 2, torch.Generator().manual_seed(0), "1")
+    made = questioner.write([eventful], ["what"], 2, torch.Generator().manual_seed(0), "1")
     question = made.questions[0][0]
-    assert shown[0] < eventful.watched.num_steps and "Kinds: when, what." in made.prompts[0].text
+    assert shown[0] < eventful.watched.num_steps and "Kinds: what." in made.prompts[0].text
     assert question.window.start_s > 100.0 and question.evidence[0].start_s == pytest.approx(question.window.start_s)
     assert len({q.id for q in made.questions[0]}) == 2 and question.video == "a.mp4"
 
 
 def test_the_full_view_has_no_window(model, eventful, written):
-    model.add_role("questioner")
-    asker = LanguageQuestioner(model, "questioner", LanguageQuestionerConfig(view="full"))
+    asker = LanguageQuestioner(model, replace(CONFIG, view="full"))
     written(lambda prompt, member: ASK.format("a dog"))
-    question = asker.write([eventful], [], 1, torch.Generator(), "1").questions[0][0]
+    question = asker.write([eventful], ["when"], 1, torch.Generator(), "1").questions[0][0]
     assert question.window is None and question.evidence == (Span(100.0, 104.0),)
 
 
@@ -75,10 +84,10 @@ def test_faults_are_counted_and_earn_nothing(questioner, eventful, written):
             member
         ]
     )
-    asked = questioner.write([eventful], [], 3, torch.Generator().manual_seed(0), "1")
+    asked = questioner.write([eventful], ["what"], 3, torch.Generator().manual_seed(0), "1")
     assert asked.gate.tolist() == [[True, False, False]]
     assert asked.faults["a span is reversed"] == 1 and asked.faults["no <evidence>"] == 1
-    total, terms = questioner.reward(asked, [eventful], lambda questions, videos: examination([0.5], [0.6]))
+    total, terms = questioner.reward(asked, batch(eventful), lambda *_: examination([0.5], [0.6]))
     assert terms["format"].tolist() == [[1.0, 0.0, 0.0]] and total[0, 1:].tolist() == [0.0, 0.0]
     assert total[0, 0] > 0.5  # learnable, and it needs the video
 
@@ -86,16 +95,16 @@ def test_faults_are_counted_and_earn_nothing(questioner, eventful, written):
 def test_repeating_oneself_costs(questioner, eventful, written):
     nouns = ("a dog", "a dog", "the small blue pan over there")
     written(lambda prompt, member: ASK.format(nouns[member]))
-    asked = questioner.write([eventful], [], 3, torch.Generator().manual_seed(0), "1")
-    total, terms = questioner.reward(asked, [eventful], lambda questions, videos: examination([0.5] * 3, [0.0] * 3))
+    asked = questioner.write([eventful], ["what"], 3, torch.Generator().manual_seed(0), "1")
+    total, terms = questioner.reward(asked, batch(eventful), lambda *_: examination([0.5] * 3, [0.0] * 3))
     assert terms["repetition"][0].tolist() == pytest.approx([2 / 3, 2 / 3, 1 / 3]) and total[0, 2] > total[0, 0]
 
 
 def test_better_questions_become_likelier(model, questioner, eventful, written):
     texts = [ASK.format(noun) for noun in ("a dog", "the pan", "it")]
     written(lambda prompt, member: texts[member])
-    weights = list(model.roles.copies["questioner"].model.language_model.parameters())
-    prompts = questioner.write([eventful], [], 3, torch.Generator().manual_seed(0), "1").prompts
+    weights = list(questioner.weights.parameters())
+    prompts = questioner.write([eventful], ["what"], 3, torch.Generator().manual_seed(0), "1").prompts
 
     def likelihoods():
         with torch.no_grad(), model.acting("questioner"):
@@ -104,10 +113,10 @@ def test_better_questions_become_likelier(model, questioner, eventful, written):
     before = likelihoods()
     optimizer = torch.optim.SGD(weights, lr=0.02)
     seed = torch.Generator().manual_seed(0)
-    loss, figures = questioner.loss([eventful], [], lambda *_: examination([0.5, 1.0, 1.0], [0.5] * 3), seed, "1")
+    made = questioner.gather(batch(eventful), ("what",), lambda *_: examination([0.5, 1.0, 1.0], [0.5] * 3), seed, "1")
+    loss, figures = questioner.update(made)
     assert figures["reward/format"] == 1.0 and figures["mismatch"] < 1e-4
-    with model.acting("questioner"):
-        loss.backward()
+    loss.backward()
     optimizer.step()
     gain = likelihoods() - before
     assert gain[0] > gain[1] and gain[0] > gain[2]
@@ -115,5 +124,48 @@ def test_better_questions_become_likelier(model, questioner, eventful, written):
 
 def test_a_group_without_variance_gives_no_update(questioner, eventful, written):
     written(lambda prompt, member: "well")
-    loss, figures = questioner.loss([eventful], [], lambda *_: None, torch.Generator(), "1")
-    assert loss is None and figures["zero_variance"] == 1.0 and figures["reward/format"] == 0.0
+    made = questioner.gather(batch(eventful), ("what",), lambda *_: None, torch.Generator(), "1")
+    loss, figures = questioner.update(made)
+    assert loss.item() == 0.0 and figures["zero_variance"] == 1.0 and figures["reward/format"] == 0.0
+
+
+def test_a_draft_goes_through_the_kinds_and_says_what_failed(questioner, eventful, written):
+    written(lambda prompt, member: ASK.format("a dog") if "what." in prompt.text else "well")
+    made = questioner.draft(batch(eventful), ("when", "what"), torch.Generator().manual_seed(0), "1")
+    assert len(made.questions) == made.failed == 8 and made.rows.tolist() == [0] * 8  # of 16 a video, half
+    assert made.questions[0].completion == ASK.format("a dog")
+
+
+def test_a_kind_that_was_not_asked_for_is_a_fault(questioner, eventful, written):
+    other = ASK.format("a dog").replace("What does a dog do?", "What happens first?")
+    written(lambda prompt, member: other)
+    made = questioner.write([eventful], ["last"], 1, torch.Generator(), "1")
+    assert not made.gate.any() and made.faults == {"a kind that was not asked for": 1}
+    assert questioner.write([eventful], ["first"], 1, torch.Generator(), "1").gate.all()
+
+
+def test_seconds_in_a_question_are_the_videos(questioner, eventful, written):
+    written(
+        lambda prompt, member: ASK.format("it").replace("What does it do?", "What happens between 1.0 s and 3.0 s?")
+    )
+    (question,) = questioner.write([eventful], ["what"], 1, torch.Generator().manual_seed(0), "1").questions[0]
+    begin = question.window.start_s
+    assert begin > 100.0 and question.text == f"What happens between {begin + 1:.1f} s and {begin + 3:.1f} s?"
+
+
+WINDOWS = [Span(101.0, 104.0), Span(106.0, 109.0), Span(115.0, 118.0)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("count", {(100.0, 120.0)}),
+        ("first", {(100.0, 109.0)}),
+        ("last", {(106.0, 120.0)}),
+        ("before", {(101.0, 109.0), (106.0, 118.0)}),
+        ("when", {(101.0, 104.0), (106.0, 109.0), (115.0, 118.0)}),
+    ],
+)
+def test_a_stretch_holds_what_its_kind_is_about(eventful, kind, shown):
+    drawn = [stretch(eventful, WINDOWS, kind, torch.Generator().manual_seed(seed)) for seed in range(20)]
+    assert {(span.start_s, span.end_s) for span in drawn} == shown

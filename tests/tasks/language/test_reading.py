@@ -13,8 +13,8 @@ def test_replies_become_answers_spans_and_roles(model, video, choice, when):
     assert read.rollouts.spans[0, 0].tolist() == [[104.0, 108.0], [110.0, 111.5]]  # the model's second 0 is 100
     assert read.rollouts.span_mask.sum(-1).tolist() == [[2, 0], [1, 2]]
     assert read.parsed.tolist() == [[1.0, 0.0], [1.0, 0.0]]
-    assert read.faults == {"no <glue>": 1, "the answer is none of the options": 1, "text outside the tags": 1}
-    assert read.num_options.tolist() == [4, 0]
+    assert read.replies.faults == {"no <glue>": 1, "the answer is none of the options": 1, "text outside the tags": 1}
+    assert read.said == [choice.options, ()]
 
 
 def test_a_tokens_role_is_that_of_its_characters(model, video, choice):
@@ -31,7 +31,11 @@ def test_a_tokens_role_is_that_of_its_characters(model, video, choice):
 def test_a_reply_cut_off_is_at_fault_but_what_is_whole_counts(model, video, choice):
     drawn = model.encode_reply([[GOOD]])
     read = read_completions(replace(drawn, closed=~drawn.closed), [choice], [video])
-    assert read.parsed.tolist() == [[0.0]] and read.faults == {CUT_OFF: 1} and read.rollouts.answers.tolist() == [[1]]
+    assert (
+        read.parsed.tolist() == [[0.0]]
+        and read.replies.faults == {CUT_OFF: 1}
+        and read.rollouts.answers.tolist() == [[1]]
+    )
 
 
 def test_open_answers_are_the_same_when_their_words_are(model, video):

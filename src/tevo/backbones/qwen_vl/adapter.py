@@ -181,7 +181,7 @@ class QwenVL(Backbone, LanguageModel):
         """Hidden states of a packed row. Refuses to run where video tokens and what was seen do not match."""
         model = self.roles.model
         language = model.model.language_model
-        language.train(self.checkpointing and torch.is_grad_enabled())  # layers are recomputed in train mode alone
+        was_training = language.training
         seen = self._seen(model, prefixes)
         embeds = language.embed_tokens(packed.ids)
         rows = 0 if seen is None else seen.shape[1]
@@ -197,6 +197,7 @@ class QwenVL(Backbone, LanguageModel):
                 at = torch.zeros(1, len(embeds), dtype=torch.bool, device=embeds.device)
                 at[0, packed.video_at] = True
                 deeper = {"visual_pos_masks": at, "deepstack_visual_embeds": list(seen[1:])}
+        language.train(self.checkpointing and torch.is_grad_enabled())  # layers are recomputed in train mode alone
         hidden: Tensor = language(
             inputs_embeds=embeds[None],
             position_ids=packed.positions[:, None],
@@ -204,6 +205,7 @@ class QwenVL(Backbone, LanguageModel):
             layout=packed.layout,
             **deeper,
         ).last_hidden_state[0]
+        language.train(was_training)
         return hidden
 
     def _seen(self, model: Any, prefixes: Sequence[Prefix]) -> Float[Tensor, "layer cell dim"] | None:  # noqa: ANN401

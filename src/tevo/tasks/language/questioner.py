@@ -71,7 +71,7 @@ class LanguageQuestioner(Asks):
         super().__init__()
         self.config, self.seed, self.extra_rewards = config, seed, dict(extra_rewards or {})
         self.phrases = ()  # it answers in its own words
-        self.weights = model.add_role(ROLE)
+        self.weights = model.add_role(ROLE).train()
         self._model = (model,)  # in a tuple: the base is no submodule here, its weights are not in a checkpoint
         self.policy = Policy(model, ROLE, self.weights, config.policy, config.kl, config.words)
         self.templates = load_templates(config.words.templates)

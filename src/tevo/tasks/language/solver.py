@@ -50,7 +50,7 @@ class LanguageSolver(Answers):
                 "train its vision tower with the backbone's own train_vision"
             )
         self.config, self.extra_rewards = config, dict(extra_rewards or {})
-        self.weights = model.add_role(ROLE)
+        self.weights = model.add_role(ROLE).train()
         self._model = (model,)  # in a tuple: the base is no submodule here, its weights are not in a checkpoint
         self.policy = Policy(model, ROLE, self.weights, config.policy, config.kl, config.words)
         self.templates = load_templates(config.words.templates)
