@@ -50,10 +50,12 @@ def make_videos(folder: Path, number: int, seed: int) -> list[Question]:
     return questions
 
 
-def measure(model: Answerer, questions: list[Question], root: Path, way: str) -> dict[str, Any]:
+def measure(
+    model: Answerer, questions: list[Question], root: Path, way: str, subtitles: bool = False
+) -> dict[str, Any]:
     """Scores, costs and paths of one way to answer."""
     began = time.process_time()
-    replies = model.answer_all(questions, root, answering=way)
+    replies = model.answer_all(questions, root, answering=way, subtitles=subtitles)
     seconds = time.process_time() - began
     failed = [f"{reply.question.id}: {reply.reason}" for reply in replies if reply.answer is None]
     if failed:

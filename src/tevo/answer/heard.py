@@ -20,7 +20,7 @@ class Heard:
 
 
 def hear(videos: Sequence[str]) -> Mapping[str, Heard]:
-    """The subtitles of every video, by its path. None, or damaged ones, are a note, not an error: the video is there."""
+    """The subtitles of every video, by its path. That there are none, or damaged ones, is a note and no error."""
     return {video: _hear(video) for video in videos}
 
 
