@@ -5,12 +5,18 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from tevo.answer import Answer, Look
 from tevo.report import write_report
+from tevo.report.asked import Asked, render_asked
+from tevo.structures import Span, TimedText
+from tevo.video.info import probe
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+VIDEO = Path(__file__).parents[1] / "data" / "videos" / "made" / "events7_vfr.mp4"
 WIDTHS = (1280, 768, 420, 360)
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -106,6 +112,30 @@ def test_long_names_and_few_files_do_not_break_the_page(world, tmp_path):
     assert said == []
     for page in found:
         assert (page["overflow"], page["wide"], page["astray"]) == (0, [], [])
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_of_an_answer_stands_at_every_width(tmp_path, dark):
+    """With markup and endless words in the question and the options, many looks, and subtitles."""
+    evil = "<script>document.title='x'</script>" + "W" * 90
+    shown = Span(0.0, 23.0)
+    looks = tuple(
+        Look(f"chunk {n} of 20", (Span(float(n), n + 1.0),), evil, (Span(float(n), n + 0.5),), (0.5,), 0.4, {}, 9)
+        for n in range(20)
+    )
+    answer = Answer(
+        evil, (Span(3.0, 3.1), Span(22.0, 23.0)), (0.5, 0.4), 0.4, {evil: 0.4, "b": 0.3, "c": 0.3}, "p" * 80, True,
+        evil, looks, (evil,), (TimedText(shown, evil),),
+    )  # fmt: skip
+    page = tmp_path / "page.html"
+    page.write_text(render_asked(Asked(probe(VIDEO), evil, (evil, "b", "c"), answer, "m" * 90, 1.0)))
+    found, said = measure(page, tmp_path, dark)
+    assert said == []
+    for measured in found:
+        assert (measured["overflow"], measured["wide"], measured["astray"]) == (0, [], [])
+        assert (measured["blank"], measured["outside"], measured["fetched"], measured["scripts"]) == (0, [], [], 0)
+        assert measured["title"] == evil
+        assert measured["bars"] >= 2 + 10 + 1 + 1
 
 
 def test_the_measurements_can_fail(tmp_path):

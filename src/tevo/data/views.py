@@ -14,7 +14,7 @@ from tevo.errors import TevoError
 from tevo.structures import FrameBatch, Span, VideoTokens
 from tevo.video.info import VideoInfo
 from tevo.video.interventions import shuffled
-from tevo.video.sampling import uniform
+from tevo.video.sampling import per_segment, uniform
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,31 @@ class ViewPlan:
 
     def base(self, dense: FrameBatch) -> FrameBatch:
         """The frames of the base view, each once, out of those of the dense view."""
-        steps = torch.arange((self.dense_factor - 1) // 2, len(dense.times_s), self.dense_factor)
-        steps = steps if len(steps) else torch.zeros(1, dtype=torch.long)
+        steps = self._base_steps(len(dense.times_s))
         return distinct(FrameBatch(dense.frames[steps], dense.times_s[steps]))
+
+    def base_times(self, video: VideoInfo) -> Float[Tensor, "time"]:
+        """The seconds of the base view, for who wants no other."""
+        times = self.times(video)
+        return times[self._base_steps(len(times))]
+
+    def part_times(self, spans: Sequence[Span], clip: int = 1) -> list[Float[Tensor, "time"]]:
+        """The seconds at which parts of a video are looked at, by themselves, in a base view's number of frames.
+
+        Where the parts are short this is closer than the base view of a long video, but never closer than the base
+        rate, which is what the roles have learnt to read.
+
+        Args:
+            spans: seconds (pts), in order, apart from one another.
+            clip: frames come in whole clips of so many, so that no clip sees two parts.
+        """
+        rate = min(self.fps, self.max_frames / max(sum(span.length_s for span in spans), 1e-6))
+        numbers = [clip * max(1, round(span.length_s * rate / clip)) for span in spans]
+        return [per_segment(span, num_segments=number) for span, number in zip(spans, numbers, strict=True)]
+
+    def _base_steps(self, num_dense: int) -> Int[Tensor, "time"]:
+        steps = torch.arange((self.dense_factor - 1) // 2, num_dense, self.dense_factor)
+        return steps if len(steps) else torch.zeros(1, dtype=torch.long)
 
     def generator(self, video: VideoInfo) -> torch.Generator:
         """Of the video's shuffled order."""
@@ -92,12 +114,12 @@ def encode_views(backbone: Backbone, plan: ViewPlan, video: VideoInfo, frames: F
     dense view where its rate is the base rate.
     """
     base = plan.base(frames)
-    tokens = _encode(backbone, base)
+    tokens = encode_frames(backbone, base)
     stored = _named(tokens, "base")
     if plan.dense_factor > 1:
-        stored |= _named(_encode(backbone, distinct(frames)), "dense")
+        stored |= _named(encode_frames(backbone, distinct(frames)), "dense")
     if backbone.spec.frames_per_clip > 1 or tokens.values.shape[1] != len(base.times_s):
-        stored["shuffled.values"] = _encode(backbone, shuffled(base, plan.generator(video))).values
+        stored["shuffled.values"] = encode_frames(backbone, shuffled(base, plan.generator(video))).values
     return {name: rounded(value, plan.dtype) if name.endswith("values") else value for name, value in stored.items()}
 
 
@@ -119,7 +141,8 @@ def distinct(batch: FrameBatch) -> FrameBatch:
     return FrameBatch(batch.frames[keep], batch.times_s[keep])
 
 
-def _encode(backbone: Backbone, batch: FrameBatch) -> VideoTokens:
+def encode_frames(backbone: Backbone, batch: FrameBatch) -> VideoTokens:
+    """One video's frames through the backbone, in eval mode, without gradients; the tokens lie on the CPU."""
     device = next(backbone.parameters(), torch.empty(0)).device
     was_training = backbone.training
     backbone.eval()

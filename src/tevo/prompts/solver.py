@@ -43,16 +43,18 @@ def list_options(options: Sequence[str]) -> str:
     return "\n".join(f"{letter}) {option}" for letter, option in zip(LETTERS, options, strict=False))
 
 
-def solver_prompt(question: Question, duration_s: float, templates: Templates) -> str:
+def solver_prompt(question: Question, duration_s: float, templates: Templates, subtitles: str = "") -> str:
     """What the Solver is asked, beside the video.
 
     Args:
         question: with the options to choose from, if any.
         duration_s: of what is shown.
         templates: the texts around it.
+        subtitles: timed lines that come first (:func:`~tevo.prompts.subtitles.write_subtitles`); never in training.
     """
     kind = "when" if question.kind == "when" else "choice" if question.options else "open"
-    return templates.fill(
+    before = f"{subtitles}\n\n" if subtitles else ""
+    return before + templates.fill(
         f"solver_{kind}",
         duration=f"{duration_s:.1f}",
         question=question.text,

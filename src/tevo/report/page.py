@@ -1,12 +1,11 @@
 """Writes ``report.html``: one file with everything in it, no network, no script, light and dark."""
 
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 from tevo.metrics.results import write_atomic
 from tevo.report.cards import choose_cards
-from tevo.report.layout import legend, note, section
+from tevo.report.layout import document, legend, note, section
 from tevo.report.pool import pool_section, time_section
 from tevo.report.run import RunFiles, read_run
 from tevo.report.sections import curves_section, heading, rounds_section
@@ -15,9 +14,6 @@ from tevo.report.timeline import TRACKS, timeline
 
 REPORT_FILE = "report.html"
 FEW_BAD = 12  # bad videos listed openly; more are folded away
-
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""Nothing is fetched and nothing runs: the browser itself is told to hold the page to that."""
 
 GLOSSARY = {
     "mIoU": "mean overlap of the predicted and the true spans, as intersection over union of the merged spans",
@@ -59,15 +55,7 @@ def render_report(run: RunFiles) -> str:
         _config(run),
         _footer(),
     ]
-    style = files("tevo.report").joinpath("page.css").read_text(encoding="utf-8")
-    title = escape(f"tevo: {run.results.spec.get('backbone', 'run')}, {run.folder.name}")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f'<link rel="icon" href="data:,"><title>{title}</title><style>{style}</style></head>\n'
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return document(f"tevo: {run.results.spec.get('backbone', 'run')}, {run.folder.name}", "".join(body))
 
 
 def _videos(run: RunFiles) -> str:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from tevo.structures import Span
-from tevo.video import VideoError, probe, read_frames
+from tevo.video import VideoError, VideoInfo, probe, read_frames
 
 HEIGHT_PX = 96  # of the strip as stored; shown smaller, so that it stays sharp on dense screens
 STRIP_ASPECT = 11.0  # width over height that a strip should have
@@ -23,7 +23,7 @@ class Strip:
     """What a timeline is drawn on.
 
     Attributes:
-        span: the whole video, seconds (pts).
+        span: the whole video, or the part that is shown, seconds (pts).
         uri: ``data:image/jpeg;base64,...``; empty when the frames could not be read.
         aspect: width over height of the picture.
         times_s: the second that each piece shows, the middle of its part of the video.
@@ -37,17 +37,22 @@ class Strip:
     trouble: str = ""
 
 
-def make_strip(path: Path) -> Strip:
+def make_strip(video: Path | VideoInfo, part: Span | None = None, aspect: float = STRIP_ASPECT) -> Strip:
     """Read a dozen or so frames, evenly spaced, and lay them side by side.
+
+    Args:
+        video: a file; as probed, where it was.
+        part: of it, seconds (pts); the whole when not given.
+        aspect: width over height that the strip should have.
 
     Raises:
         VideoError: when not even the length of the video can be read.
     """
-    info = probe(path, timeout_s=TIMEOUT_S)
-    span = Span(info.start_s, info.end_s)
+    info = video if isinstance(video, VideoInfo) else probe(video, timeout_s=TIMEOUT_S)
+    span = Span(info.start_s, info.end_s) if part is None else part
     frame_aspect = info.width / info.height
-    number = min(max(round(STRIP_ASPECT / frame_aspect), 4), 24)
-    times = [info.start_s + (index + 0.5) * info.duration_s / number for index in range(number)]
+    number = min(max(round(aspect / frame_aspect), 4), 24)
+    times = [span.start_s + (index + 0.5) * span.length_s / number for index in range(number)]
     try:
         frames = read_frames(info, torch.tensor(times, dtype=torch.float64), READ_PX, TIMEOUT_S).frames
     except VideoError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tevo.metrics.results import RunSpec
 from tevo.report.cards import Card, find_video, spans_of
-from tevo.report.charts import nice_ticks
+from tevo.report.lanes import axis, chip, frames, track
 from tevo.report.strip import Strip, make_strip
 from tevo.structures import Span
 from tevo.video import VideoError
@@ -36,12 +36,13 @@ def timeline(card: Card, spec: RunSpec) -> str:
         has_row = card.asked if style in ("questioner", "pseudo") else card.answered
         if has_row and (spans[style] or style == "prediction"):
             window = spans_of([card.asked.get("window")]) if style == "questioner" else ()
-            rows.append(_track(style, name, spans[style], window, strip.span))
+            behind = [("window", "window the Questioner looked at", span) for span in window]
+            rows.append(track(style, name, spans[style], strip.span, behind))
     text = str(card.answered.get("query") or card.asked.get("text") or "")
     return (
         f'<article class="card">{_head(card, strip)}<h3>{escape(text)}</h3>'
-        f'<div class="lane frames"><span class="who"></span>{_frames(strip)}</div>'
-        f'{"".join(rows)}<div class="lane axis"><span class="who"></span>{_axis(strip.span)}</div>'
+        f'<div class="lane frames"><span class="who"></span>{frames(strip)}</div>'
+        f'{"".join(rows)}<div class="lane axis"><span class="who"></span>{axis(strip.span)}</div>'
         f"{_answers(card)}{_figures(card)}{_raw(card)}</article>"
     )
 
@@ -58,81 +59,26 @@ def _strip(card: Card, spec: RunSpec, spans: Sequence[Span]) -> Strip:
 
 
 def _head(card: Card, strip: Strip) -> str:
-    chips = [_chip(str(card.asked.get("kind") or card.answered.get("kind") or ""))]
-    chips += [_chip(str(card.answered.get("family") or ""))]
+    chips = [chip(str(card.asked.get("kind") or card.answered.get("kind") or ""))]
+    chips += [chip(str(card.answered.get("family") or ""))]
     if card.asked:
-        chips += [_chip(f"{name} {card.asked[name]}") for name in ("level", "round") if card.asked.get(name)]
+        chips += [chip(f"{name} {card.asked[name]}") for name in ("level", "round") if card.asked.get(name)]
     if "kept" in card.asked:
         kept = bool(card.asked["kept"])
         said = "kept in the pool" if kept else f"dropped: {card.asked.get('reason') or 'no reason given'}"
-        chips += [_chip(said, "good" if kept else "bad")]
+        chips += [chip(said, "good" if kept else "bad")]
     score = card.score
     if score and score.right is not None:
         words = "right answer" if score.right else "no answer parsed" if score.unparsed else "wrong answer"
-        chips += [_chip(words, "good" if score.right else "bad")]
+        chips += [chip(words, "good" if score.right else "bad")]
     if score and score.iou is not None:
-        chips += [_chip(f"IoU {score.iou:.2f}", "good" if score.iou >= 0.5 else "bad" if score.iou < 0.3 else "")]
+        chips += [chip(f"IoU {score.iou:.2f}", "good" if score.iou >= 0.5 else "bad" if score.iou < 0.3 else "")]
     name = Path(card.video).name
     length = f"{strip.span.length_s:.1f} s" if strip.uri else ""
     return (
         f'<header><span class="file" title="{escape(card.video)}">{escape(name)}</span><span>{length}</span>'
         f'<span class="chips">{"".join(chips)}</span></header>'
     )
-
-
-def _frames(strip: Strip) -> str:
-    if not strip.uri:
-        return f'<p class="track note">{escape(strip.trouble)}</p>'
-    number, seen = len(strip.times_s), ", ".join(f"{time:.1f}" for time in strip.times_s)
-    shape = f'style="aspect-ratio:{strip.aspect:.4f}" alt="{number} frames" title="frames at {seen} s"'
-    return f'<div class="track" style="--n:{number}"><img src="{strip.uri}" {shape}></div>'
-
-
-def _track(style: str, name: str, spans: Sequence[Span], window: Sequence[Span], video: Span) -> str:
-    inside = [span for span in spans if span.end_s >= video.start_s and span.start_s <= video.end_s]
-    bars = [_bar("window", "window the Questioner looked at", span, video) for span in window]
-    bars += [_bar(f"bar {style}", name, span, video) for span in inside]
-    if not inside:
-        bars.append(f'<span class="none">{"outside the video" if spans else "none"}</span>')
-    grid = "".join(f'<i class="rule" style="left:{_left(tick, video):.3f}%"></i>' for tick in _ticks(video))
-    return f'<div class="lane"><span class="who">{name}</span><div class="track">{grid}{"".join(bars)}</div></div>'
-
-
-def _bar(style: str, name: str, span: Span, video: Span) -> str:
-    """A bar inside the strip, whatever the row says; at least wide enough to be seen."""
-    left, right = _left(span.start_s, video), _left(span.end_s, video)
-    return (
-        f'<i class="{style}" style="left:min({left:.3f}%,100% - 4px);width:max({right - left:.3f}%,4px)" '
-        f'title="{escape(name)} {span.start_s:.2f} to {span.end_s:.2f} s"></i>'
-    )
-
-
-def _left(time_s: float, video: Span) -> float:
-    return 100 * min(max((time_s - video.start_s) / max(video.length_s, 1e-9), 0.0), 1.0)
-
-
-def _ticks(video: Span) -> list[float]:
-    slack = 0.01 * video.length_s  # a video from 0.03 s on still has its 0 at the left
-    ticks = nice_ticks(video.start_s, video.end_s, wanted=8)
-    return [tick for tick in ticks if video.start_s - slack <= tick <= video.end_s + slack]
-
-
-def _axis(video: Span) -> str:
-    words = [
-        f'<span class="{_edge(_left(tick, video))}" style="left:{_left(tick, video):.3f}%">{_clock(tick, video)}</span>'
-        for tick in _ticks(video)
-    ]
-    return f'<div class="track">{"".join(words)}</div>'
-
-
-def _edge(left: float) -> str:
-    return "first" if left < 3 else "last" if left > 97 else "mid"
-
-
-def _clock(time_s: float, video: Span) -> str:
-    if video.end_s < 120:
-        return f"{time_s:g} s"
-    return f"{int(time_s // 60)}:{int(time_s % 60):02d}"
 
 
 def _answers(card: Card) -> str:
@@ -160,7 +106,7 @@ def _answers(card: Card) -> str:
 def _option(
     index: int, text: str, listed: bool, marks: Mapping[str, tuple[str, str]], votes: Mapping[str, float], total: float
 ) -> str:
-    chips = "".join(_chip(mark, style) for style, (answer, mark) in marks.items() if answer == _same(text))
+    chips = "".join(chip(mark, style) for style, (answer, mark) in marks.items() if answer == _same(text))
     count = votes.get(_same(text), 0.0)
     meter = (
         f'<span class="votes"><i style="width:{100 * count / total:.1f}%"></i><b>{count:g}</b></span>' if total else ""
@@ -196,10 +142,6 @@ def _raw(card: Card) -> str:
     ]
     blocks = "".join(f"<dt>{escape(who)}</dt><dd>{escape(str(text))}</dd>" for who, text in written if text is not None)
     return f'<details class="raw"><summary>as written</summary><dl>{blocks}</dl></details>' if blocks else ""
-
-
-def _chip(text: str, style: str = "") -> str:
-    return f'<span class="chip {style}">{escape(text)}</span>' if text else ""
 
 
 def _same(answer: object) -> str:

@@ -21,7 +21,9 @@ def parser_of(verb: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog=f"tevo {verb}", description=f"{SMALL_VERBS[verb]}.", exit_on_error=False, allow_abbrev=False
     )
-    parser.add_function_arguments(_FUNCTIONS[verb], as_positional=True, skip={"folder"})
+    parser.add_function_arguments(_FUNCTIONS[verb], as_positional=True, skip={"folder", "options"})
+    if verb == "ask":  # several words after one option
+        parser.add_argument("--options", nargs="+", default=[], help="two or more answers to choose from")
     if verb == "init":  # the one positional word that may be left out
         parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="where conf/ is put")
     return parser
@@ -179,7 +181,36 @@ def evidence(
     print(measure(predictions, model, videos or predictions.parent, windows, out, cache_dir, seed))
 
 
+def ask(
+    video: Path,
+    question: str,
+    options: list[str],
+    model: str = "clip_tiny",
+    answering: Literal["single", "coarse_to_fine", "divide_and_conquer"] = "single",
+    subtitles: bool = False,
+    out: Path = Path("runs/ask"),
+    cache_dir: Path | None = None,
+) -> None:
+    """Ask one question about one video: prints the answer and when its evidence is, writes a page and a picture.
+
+    Args:
+        video: a file of any length, rate and format that FFmpeg reads.
+        question: "What happens first?", "When does this happen: the red shape grows?", or any other words.
+        options: two or more answers to choose from.
+        model: a run, its hf/round-N/solver, a language model's folder, or the name of a backbone (zero-shot).
+        answering: one look; a second, closer one where the first found something; or chunk by chunk, for long videos.
+        subtitles: read the subtitles too, those beside the video or inside it.
+        out: folder for the page and the picture.
+        cache_dir: as --data.cache_dir.
+    """
+    from tevo.answer import Answering
+    from tevo.verbs.ask import run_ask
+
+    print(run_ask(video, question, options, model, Answering(answering), subtitles, out, cache_dir))
+
+
 _FUNCTIONS: dict[str, Callable[..., None]] = {
+    "ask": ask,
     "index": index,
     "world": world,
     "list": list_,

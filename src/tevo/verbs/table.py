@@ -16,6 +16,7 @@ REHEARSAL_VERBS = {
     "check-reward": "with the options of fit: a few rollouts, every reward term, and whether anything can be learnt",
 }
 SMALL_VERBS = {
+    "ask": "one question about one video: the answer, its evidence in seconds, a page and a picture",
     "index": "probe every video under a folder once and list the bad ones with their reasons",
     "world": "render the procedural world: real mp4 files with known events",
     "list": "backbones, benchmarks, rewards and shipped configs, and where each comes from",

@@ -1,6 +1,7 @@
 """A video and a question in, the answer out: real clips, real tiny towers, seconds of the file itself."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,13 @@ from tevo.data.views import ViewPlan
 from tevo.errors import TevoError
 from tevo.prompts.phrases import COUNTS, DURATIONS
 from tevo.structures import Question, Span
-from tevo.tasks.folders import Release, save_solver
-from tevo.tasks.solver import Solver, SolverConfig
+from tevo.tasks.folders import Release, load_solver, save_solver
+from tevo.tasks.solver import Solver
+from tevo.tasks.solving import SolverConfig
 from tevo.video.decoder import VideoError
 from tevo.video.info import probe
 
-CLIPS = Path(__file__).parent / "data" / "videos"
+CLIPS = Path(__file__).parents[1] / "data" / "videos"
 LONG = CLIPS / "made" / "events7_vfr.mp4"  # 23 s
 LATE = CLIPS / "androidx-media" / "sample_h264_mpeg_audio.ts"  # begins at 1.47 s
 ONE_FRAME = CLIPS / "made" / "one_frame.mp4"
@@ -188,9 +190,9 @@ def test_a_video_is_encoded_once_for_all_questions_and_never_again(run, tmp_path
     )
     questions = [Question(str(n), str(LONG), f"What happens between {n} s and {n + 2} s?", "what") for n in range(9)]
     assert all(reply.answer for reply in model.answer_all(questions, progress=False))
-    assert len(seen) == 2  # the base view and the dense one
+    assert len(seen) == 1  # the base view alone
     model.answer(LONG, "What happens first?")
-    assert len(seen) == 2
+    assert len(seen) == 1
     again = fresh(run, tmp_path)
     monkeypatch.setattr(again.store.backbone, "encode_video", None)  # would raise
     assert again.answer(LONG, "What happens first?", OPTIONS).answer in OPTIONS
@@ -293,3 +295,93 @@ def test_a_backbone_of_ones_own_is_given(run, tmp_path):
     backbone = build_backbone("clip_tiny")
     answer = tevo.load("hf/round-3/solver", backbone, tmp_path).answer(LONG, "What happens first?", OPTIONS)
     assert answer.answer in OPTIONS
+
+
+# --- closer looks, chunks, subtitles ---
+
+
+@pytest.fixture(scope="module")
+def short_sighted(run):
+    """The same model with room for 16 frames in a look: the video is too long for it."""
+    plan = ViewPlan(1.5, 16, 2, 4, torch.float32)
+    return Answerer(*_reloaded(run, plan), cache_dir=run / "cache16")
+
+
+def _reloaded(run, plan):
+    solver, release = load_solver(run / "hf" / "round-3" / "solver", build_backbone("clip_tiny"))
+    return solver, replace(release, plan=plan)
+
+
+@pytest.mark.parametrize("way", ["coarse_to_fine", "divide_and_conquer"])
+@pytest.mark.parametrize("question", ["What happens first?", "When does this happen: a pan falls?"])
+def test_every_way_gives_answer_spans_path_and_cost(short_sighted, way, question):
+    options = OPTIONS if question.startswith("What") else []
+    answer = short_sighted.answer(LONG, question, options, answering=way)
+    assert (answer.answer in OPTIONS) if options else (answer.answer is None)
+    assert answer.spans and inside(answer, LONG) and 0 < answer.confidence <= 1
+    assert answer.path.startswith(way.replace("_", " "))
+    assert len(answer.looks) > 1
+    assert answer.token_forwards == sum(look.token_forwards for look in answer.looks) > 16
+    assert all(1 <= look.token_forwards <= 17 for look in answer.looks)
+
+
+def test_a_chunk_shows_its_own_seconds(short_sighted):
+    answer = short_sighted.answer(LONG, "When does this happen: a pan falls?", answering="divide_and_conquer")
+    for look in answer.looks:
+        if look.name.startswith("chunk "):
+            (shown,) = look.shown
+            assert all(shown.start_s - 0.1 <= span.start_s and span.end_s <= shown.end_s + 0.1 for span in look.spans)
+
+
+def test_an_unknown_way_is_refused_before_any_video_is_encoded(run, tmp_path, monkeypatch):
+    model = fresh(run, tmp_path)
+    monkeypatch.setattr(model.store.backbone, "encode_video", None)
+    with pytest.raises(TevoError, match="no way to answer is called 'thrice': choose one of single"):
+        model.answer(LONG, "What happens first?", OPTIONS, answering="thrice")
+
+
+def test_a_part_that_a_benchmark_shows_is_all_that_is_seen(model):
+    asked = Question("a", str(LONG), "What happens last?", "last", tuple(OPTIONS), shown=Span(4.0, 9.0))
+    (reply,) = model.answer_all([asked], progress=False)
+    assert reply.answer.looks[0].shown == (Span(4.0, 9.0),)
+    assert all(3.9 <= span.start_s <= span.end_s <= 9.1 for span in reply.answer.spans)
+    with pytest.raises(TevoError, match="show a part of the video"):
+        model.answer_all([replace(asked, shown=Span(40.0, 50.0))], progress=False)
+
+
+def srt(path, *lines):
+    """A side-car file: (start, end, words) a cue."""
+
+    def clock(second):
+        return f"00:00:{int(second):02d},{round(1000 * (second % 1)):03d}"
+
+    cues = [f"{n}\n{clock(start)} --> {clock(end)}\n{words}\n" for n, (start, end, words) in enumerate(lines, start=1)]
+    path.write_text("\n".join(cues))
+
+
+def test_subtitles_are_read_when_asked_for_alone(model, tmp_path):
+    video = tmp_path / "clip.mp4"
+    shutil.copy(LONG, video)
+    srt(tmp_path / "clip.srt", (1.0, 4.0, "a dog barks"), (10.0, 14.0, "a pan falls"))
+    silent = model.answer(video, "What happens between 9 s and 15 s?", OPTIONS)
+    spoken = model.answer(video, "What happens between 9 s and 15 s?", OPTIONS, subtitles=True)
+    assert silent.notes == silent.subtitles == ()
+    assert silent.option_probs == model.answer(LONG, "What happens between 9 s and 15 s?", OPTIONS).option_probs
+    assert spoken.option_probs["a pan falls"] > silent.option_probs["a pan falls"]
+    assert [cue.text for cue in spoken.subtitles] == ["a dog barks", "a pan falls"]
+    assert spoken.token_forwards == silent.token_forwards + 2
+    assert spoken.notes == (f"2 subtitles from {tmp_path / 'clip.srt'}",)
+
+
+def test_damaged_and_missing_subtitles_are_notes(model, tmp_path):
+    video = tmp_path / "clip.mp4"
+    shutil.copy(LONG, video)
+    plain = model.answer(video, "What happens first?", OPTIONS, subtitles=True)
+    assert plain.notes == ("there are no subtitles, in the video or beside it",)
+    srt(tmp_path / "clip.srt", (4.0, 1.0, "a dog barks"), (10.0, 14.0, "a pan falls"))
+    damaged = model.answer(video, "What happens first?", OPTIONS, subtitles=True)
+    assert damaged.notes[0].startswith("1 subtitles") and "'a dog barks' ends at 1 s" in damaged.notes[1]
+    (tmp_path / "clip.srt").write_bytes(b"x" * (33 * 2**20))
+    answer = model.answer(video, "What happens first?", OPTIONS, subtitles=True)
+    assert answer.option_probs == plain.option_probs
+    assert "answered without" in answer.notes[0] and "no subtitles" in answer.notes[0]
