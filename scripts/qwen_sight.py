@@ -1,8 +1,8 @@
 """The first lesson of a tiny Qwen-VL: its vision tower alone learns to tell the captions of single clips apart.
 
 Through the language model's loss a tower this small learns nothing for hundreds of steps: what would have to look is
-not yet listened to. A linear head on what the tower says of a clip's steps (their mean, their greatest, and how the last
-differs from the first) gives it a gradient from the first step on. The head is thrown away.
+not yet listened to. A linear head on what the tower says of a clip's steps (their mean, their greatest, and how the
+last differs from the first) gives it a gradient from the first step on. The head is thrown away.
 """
 
 import random
