@@ -9,7 +9,7 @@ from transformers import VideoMAEConfig, VideoMAEModel
 from tevo.backbones.base import Backbone, BackboneSpec
 from tevo.backbones.clip import ClipBackbone, clip_tiny
 from tevo.backbones.tiny import VIDEOMAE_TINY
-from tevo.backbones.videomae import VideoMAEBackbone, pool_regions, videomae_tiny
+from tevo.backbones.videomae import VideoMAEBackbone, videomae_tiny
 from tevo.errors import TevoError
 
 HIDDEN = VIDEOMAE_TINY["hidden_size"]
@@ -49,12 +49,6 @@ def test_without_regions_a_token_is_the_mean_of_its_tubelets_patches(videomae):
     regions = videomae.encode_video(frames, times_s).values.unflatten(-1, (4, HIDDEN))
     torch.testing.assert_close(regions.mean(2), wanted, atol=1e-4, rtol=0)
     assert whole.spec.fingerprint != videomae.spec.fingerprint
-
-
-def test_a_region_is_the_mean_of_its_own_patches_row_by_row():
-    patches = torch.arange(16.0).view(1, 1, 16, 1) + torch.tensor([0.0, 100.0]).view(1, 2, 1, 1)  # two tubelets
-    pooled = pool_regions(patches.flatten(1, 2), side=4, grid=2)
-    assert pooled.tolist() == [[[2.5, 4.5, 10.5, 12.5], [102.5, 104.5, 110.5, 112.5]]]
 
 
 @pytest.mark.parametrize("grid", [0, 5])

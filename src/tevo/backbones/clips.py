@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn import functional as F
 
 from tevo.backbones.spans import frame_spans, tubelet_spans
 from tevo.structures import VideoTokens
@@ -49,3 +50,18 @@ def encode_in_clips(
     values = values.reshape(batch, -1, values.shape[-1])
     spans = tubelet_spans(frame_spans(times_s.to(values), 1.0 / fps), frames_per_token)
     return VideoTokens(values[:, : spans.shape[1]], spans, torch.ones_like(spans[..., 0], dtype=torch.bool))
+
+
+def pool_regions(
+    hidden: Float[Tensor, "clip patch dim"], side: int, grid: int
+) -> Float[Tensor, "clip token dim*{grid}*{grid}"]:
+    """One token a tubelet: the means over the patches of each region, row by row of the picture.
+
+    Args:
+        hidden: tubelet after tubelet, each of ``side`` x ``side`` patches.
+        side: patches.
+        grid: regions a side; those of a side that it does not divide share a row of patches.
+    """
+    clips, dim = len(hidden), hidden.shape[-1]
+    maps = hidden.reshape(-1, side, side, dim).movedim(-1, 1)  # one a tubelet
+    return F.adaptive_avg_pool2d(maps, grid).movedim(1, -1).reshape(clips, -1, grid * grid * dim)

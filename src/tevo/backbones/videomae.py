@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from tevo.backbones.alignment import change_explained, fit_ridge, mean_cosine, stress_change
 from tevo.backbones.base import Backbone, BackboneSpec, TextEncoder, TowerParts, Tunable
-from tevo.backbones.clips import encode_in_clips
+from tevo.backbones.clips import encode_in_clips, pool_regions
 from tevo.backbones.fetching import Pretrained, cannot_load
 from tevo.backbones.fingerprint import module_fingerprint
 from tevo.backbones.pixels import IMAGENET_MEAN, IMAGENET_STD, RGB, normalise_frames, rgb
@@ -204,21 +204,6 @@ class VideoMAEBackbone(Backbone, TextEncoder, Tunable):
             "cosine_heldout": mean_cosine(projected[out], targets[out]),
             "change_heldout": change_explained(projected[out], targets[out], videos[out]),
         }
-
-
-def pool_regions(
-    hidden: Float[Tensor, "clip patch dim"], side: int, grid: int
-) -> Float[Tensor, "clip token dim*{grid}*{grid}"]:
-    """One token a tubelet: the means over the patches of each region, row by row of the picture.
-
-    Args:
-        hidden: tubelet after tubelet, each of ``side`` x ``side`` patches.
-        side: patches.
-        grid: regions a side; those of a side that it does not divide share a row of patches.
-    """
-    clips, dim = len(hidden), hidden.shape[-1]
-    maps = hidden.reshape(-1, side, side, dim).movedim(-1, 1)  # one a tubelet
-    return F.adaptive_avg_pool2d(maps, grid).movedim(1, -1).reshape(clips, -1, grid * grid * dim)
 
 
 def build_videomae(model: str | dict[str, Any]) -> Any:  # noqa: ANN401 (untyped library)
