@@ -34,7 +34,7 @@ def world(tmp_path_factory):
 
 def test_how_many_there_are():
     full = ["full/clip_vit_b32.yaml", "full/internvid_b16.yaml", "full/videomae_base.yaml"]
-    assert sorted(shipped_configs()) == ["clip.yaml", *full, "quickstart.yaml", "videomae.yaml"]
+    assert sorted(shipped_configs()) == ["clip.yaml", *full, "internvid.yaml", "quickstart.yaml", "videomae.yaml"]
 
 
 @pytest.mark.slow
