@@ -31,7 +31,7 @@ def world(tmp_path_factory):
 
 def test_how_many_there_are():
     full = ["full/clip_vit_b32.yaml", "full/internvid_b16.yaml", "full/videomae_base.yaml"]
-    tiny = ["quickstart.yaml", "quickstart_qwen.yaml", "qwen_vl.yaml", "videomae.yaml"]
+    tiny = ["internvid.yaml", "quickstart.yaml", "quickstart_qwen.yaml", "qwen_vl.yaml", "videomae.yaml"]
     assert sorted(shipped_configs()) == ["clip.yaml", *full, *tiny]
 
 
