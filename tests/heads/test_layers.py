@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tevo.heads.layers import TimeAttention, rotate
+from tevo.heads.layers import TimeAttention, rotate, turns
 
 
 def random(*shape, seed=0):
@@ -12,11 +12,15 @@ def random(*shape, seed=0):
 
 def test_rotation_keeps_length_and_tells_only_differences_in_time():
     q, k, times = random(1, 2, 5, 8), random(1, 2, 5, 8, seed=1), torch.tensor([[0.0, 0.4, 3.0, 11.0, 80.0]])
-    torch.testing.assert_close(rotate(q, times).norm(dim=-1), q.norm(dim=-1))
-    here = rotate(q, times) @ rotate(k, times).transpose(-1, -2)
-    later = rotate(q, times + 17.3) @ rotate(k, times + 17.3).transpose(-1, -2)
-    torch.testing.assert_close(here, later, atol=1e-4, rtol=1e-4)
-    slower = rotate(q, 2 * times) @ rotate(k, 2 * times).transpose(-1, -2)
+    torch.testing.assert_close(rotate(q, turns(times, 4)).norm(dim=-1), q.norm(dim=-1))
+
+    def products(times):
+        turn = turns(times, 4)
+        return rotate(q, turn) @ rotate(k, turn).transpose(-1, -2)
+
+    here = products(times)
+    torch.testing.assert_close(here, products(times + 17.3), atol=1e-4, rtol=1e-4)
+    slower = products(2 * times)
     assert not torch.allclose(here, slower, atol=0.1)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -62,6 +63,7 @@ class EpochLoader(Generic[Item, Batch]):
 
     Attributes:
         numbers: of the batches that are served, in the plan of all processes.
+        wait_s: seconds that making the batches served so far took.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class EpochLoader(Generic[Item, Batch]):
         self.plan = [plan[number] for number in self.numbers]
         self.epoch = epoch
         self.position = 0  # batches served
+        self.wait_s = 0.0
         self._start = 0
         self._digest = hashlib.sha256(repr((plan, dataset.labels, share.world_size)).encode()).hexdigest()[:16]
 
@@ -89,7 +92,10 @@ class EpochLoader(Generic[Item, Batch]):
         start, self._start = self._start, 0
         for number in range(start, len(self.plan)):
             self.position = number + 1
-            yield self.collate([self.dataset[index] for index in self.plan[number]])
+            began = time.perf_counter()
+            batch = self.collate([self.dataset[index] for index in self.plan[number]])
+            self.wait_s += time.perf_counter() - began
+            yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, a digest of its plan, and the number of batches served; the same on every rank."""

@@ -7,7 +7,7 @@ head is ours (assumed throughout). Its last layers start at zero: before trainin
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from tevo.errors import TevoError
@@ -71,6 +71,10 @@ class Evidence:
     logits: SpanLogits
     hidden: Float[Tensor, "question token hidden"]
     query: Float[Tensor, "question hidden"]
+
+    def take(self, index: Int[Tensor, "new"]) -> "Evidence":
+        """Questions by index."""
+        return Evidence(self.logits.take(index), self.hidden[index], self.query[index])
 
 
 def phrase_cues(

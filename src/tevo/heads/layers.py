@@ -11,15 +11,20 @@ LONGEST_S = 300.0  # assumed: the longest period of the rotary positions, second
 SHORTEST_S = 2.0  # assumed: the shortest
 
 
-def rotate(
-    x: Float[Tensor, "row head token dim"], times_s: Float[Tensor, "row token"]
-) -> Float[Tensor, "row head token dim"]:
-    """Rotary positions (RoFormer, arXiv 2104.09864) by time in seconds, not by index: any rate, any spacing."""
-    pairs = x.shape[-1] // 2
-    periods = torch.logspace(math.log10(SHORTEST_S), math.log10(LONGEST_S), pairs, device=x.device, dtype=x.dtype)
+def turns(times_s: Float[Tensor, "row token"], pairs: int) -> tuple[Tensor, Tensor]:
+    """Cosine and sine, each [row 1 token pair], of the angle by which each pair of dimensions is turned at a time."""
+    periods = torch.logspace(
+        math.log10(SHORTEST_S), math.log10(LONGEST_S), pairs, device=times_s.device, dtype=times_s.dtype
+    )
     angle = (times_s[..., None] * (2 * math.pi / periods))[:, None]
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Float[Tensor, "row head token dim"], turn: tuple[Tensor, Tensor]) -> Float[Tensor, "row head token dim"]:
+    """Rotary positions (RoFormer, arXiv 2104.09864) by time in seconds, not by index: any rate, any spacing."""
+    pairs, (cos, sin) = x.shape[-1] // 2, turn
     even, odd = x[..., :pairs], x[..., pairs:]
-    return torch.cat([even * angle.cos() - odd * angle.sin(), even * angle.sin() + odd * angle.cos()], -1)
+    return torch.cat([even * cos - odd * sin, even * sin + odd * cos], -1)
 
 
 class TimeAttention(nn.Module):
@@ -46,7 +51,8 @@ class TimeAttention(nn.Module):
         if self.attend:
             q, k, v = self.qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
             bias = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, -1e4)[:, None, None]
-            mixed = F.scaled_dot_product_attention(rotate(q, times_s), rotate(k, times_s), v, attn_mask=bias)
+            turn = turns(times_s, q.shape[-1] // 2)
+            mixed = F.scaled_dot_product_attention(rotate(q, turn), rotate(k, turn), v, attn_mask=bias)
             x = x + self.out(mixed.transpose(1, 2).flatten(2))
         fed: Tensor = self.ff(self.norm_ff(x))
         return x + fed

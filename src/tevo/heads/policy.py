@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tevo.heads.answer import AnswerHead
 from tevo.heads.evidence import Evidence, HeadConfig, HierarchicalEvidenceHead, VideoState
 from tevo.heads.queries import Queries
-from tevo.heads.spans import SpanDraws, draw_spans, least_risk_spans, pair_logits, score_spans, to_seconds
+from tevo.heads.spans import SpanDraws, draw_spans, least_risk_spans, score_spans, to_seconds
 from tevo.objectives.grounding import grid_iou
 from tevo.structures import Role, Rollouts, VideoTokens
 
@@ -118,7 +118,7 @@ class GroundedPolicy(nn.Module):
     ) -> Float[Tensor, "question"]:
         """Exact probability that the (first) span has IoU of at least ``min_iou`` with a target span."""
         evidence = self.evidence(state, queries) if evidence is None else evidence
-        pairs = pair_logits(evidence.logits)
+        pairs = evidence.logits.pairs
         near = grid_iou(state.tokens.spans[queries.rows], target) >= min_iou
         probs = pairs.flatten(1).softmax(-1).view_as(pairs)
         mass: Tensor = (probs * near).sum((-1, -2)) * evidence.logits.mask.any(-1)
@@ -130,7 +130,7 @@ class GroundedPolicy(nn.Module):
         best = self.rollout(state, queries, 1, greedy=True, evidence=evidence)
         index, mask = best.index, best.rollouts.span_mask
         token_spans, alone = state.tokens.spans[queries.rows], queries.max_spans == 1
-        risk = least_risk_spans(pair_logits(evidence.logits), token_spans)
+        risk = least_risk_spans(evidence.logits.pairs, token_spans)
         index[:, 0, 0] = torch.where(alone[:, None], risk, index[:, 0, 0])
         spans = to_seconds(index, mask, token_spans)
         probs = self.answer(state, evidence, queries, spans, mask).softmax(-1)[:, 0]

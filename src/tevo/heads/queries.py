@@ -70,9 +70,7 @@ def pad_spans(
 ) -> tuple[Float[Tensor, "question span 2"], Bool[Tensor, "question span"]]:
     """Spans of many questions as one tensor, and which of its entries are real."""
     width = max(1, max((len(row) for row in spans), default=1))
-    padded, mask = torch.zeros(len(spans), width, 2), torch.zeros(len(spans), width, dtype=torch.bool)
-    for index, row in enumerate(spans):
-        for slot, span in enumerate(row):
-            padded[index, slot] = torch.tensor([span.start_s, span.end_s])
-            mask[index, slot] = True
-    return padded, mask
+    rows = [[(span.start_s, span.end_s) for span in row] + [(0.0, 0.0)] * (width - len(row)) for row in spans]
+    number = torch.tensor([len(row) for row in spans], dtype=torch.long)
+    padded = torch.tensor(rows, dtype=torch.float32).view(len(spans), width, 2)
+    return padded, torch.arange(width) < number[:, None]

@@ -6,6 +6,7 @@ drawn one after the other, each outside those before it, until *stop*.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,7 +18,7 @@ from tevo.ops import span_iou
 NEVER = -1e4  # log-weight of what cannot be; finite, so that its gradient is zero and not NaN
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what follows from the logits is kept beside them
 class SpanLogits:
     """What the evidence head says of each token of each question."""
 
@@ -30,6 +31,16 @@ class SpanLogits:
     def take(self, rows: Int[Tensor, "new"]) -> "SpanLogits":
         """Rows by index; an index may repeat."""
         return SpanLogits(self.start[rows], self.end[rows], self.inside[rows], self.more[rows], self.mask[rows])
+
+    @cached_property
+    def pairs(self) -> Float[Tensor, "question token token"]:
+        """:func:`pair_logits` of the first span, made once: draws, their scores and exact probabilities all read it."""
+        return pair_logits(self)
+
+    @cached_property
+    def starts(self) -> Float[Tensor, "question token"]:
+        """Log-probability of the first span's first token."""
+        return self.pairs.logsumexp(-1).log_softmax(-1)
 
 
 def pair_logits(
@@ -44,7 +55,7 @@ def pair_logits(
     allowed = ordered & mask[:, :, None] & mask[:, None, :]
     if taken is not None:
         crossed = torch.cat([torch.zeros_like(total[:, :1]), taken.to(total.dtype).cumsum(-1)], -1)
-        allowed = allowed & (crossed[:, None, 1:] - crossed[:, :-1, None] < 0.5)
+        allowed = allowed & (crossed[:, None, 1:] == crossed[:, :-1, None])
     return torch.where(allowed, energy, NEVER)
 
 
@@ -130,8 +141,9 @@ def _walk(logits: SpanLogits, max_spans: Int[Tensor, "question"], group: int, ch
     """Choose or score spans one after the other; only the rollouts that go on are worked on again."""
     number, tokens = logits.mask.shape
     steps = int(max_spans.max()) if number else 1
-    pairs = pair_logits(logits)
-    whole, device = log_mass(pairs), pairs.device
+    pairs, starts, device = logits.pairs, logits.starts, logits.mask.device
+    several = (max_spans > 1).nonzero()[:, 0]
+    whole = pairs.new_zeros(number).index_copy(0, several, log_mass(pairs[several]))
     index = torch.zeros(number * group, steps, 2, dtype=torch.long, device=device)
     mask = torch.zeros(number * group, steps, dtype=torch.bool, device=device)
     actions = torch.zeros(number * group, 3 * steps, dtype=torch.bool, device=device)
@@ -140,7 +152,7 @@ def _walk(logits: SpanLogits, max_spans: Int[Tensor, "question"], group: int, ch
     of = rows // group  # the row of ``pairs`` each of them reads
     taken = torch.zeros(number * group, tokens, dtype=torch.bool, device=device)
     for step in range(steps):
-        chosen, log_p = _choose(pairs, of, rows, step, chooser)
+        chosen, log_p = _choose(pairs, starts, of, rows, step, chooser)
         seen = logits.mask.any(-1)[rows // group]
         index[rows, step], mask[rows, step] = chosen * seen[:, None], seen
         actions[rows, 3 * step], actions[rows, 3 * step + 1] = seen, seen
@@ -151,12 +163,13 @@ def _walk(logits: SpanLogits, max_spans: Int[Tensor, "question"], group: int, ch
         taken[rows] |= covered(chosen, tokens)
         live = rows[max_spans[rows // group] > step + 1]
         pairs = pair_logits(logits.take(live // group), taken[live])
-        possible = (pairs > NEVER / 2).flatten(1).any(-1)
+        possible = pairs.detach().flatten(1).amax(-1) > NEVER / 2
         odds = log_mass(pairs) - whole[live // group] + logits.more[live // group]
         go = chooser.go_on(odds, live, step + 1) & possible
         actions[live, 3 * step + 2] = possible
         columns.append(_spread((logsigmoid(torch.where(go, odds, -odds)) * possible)[:, None], live, number * group))
         rows, pairs = live[go], pairs[go]
+        starts = pairs.logsumexp(-1).log_softmax(-1)
         of = torch.arange(len(rows), device=device)
 
     def grouped(rollouts: Tensor) -> Tensor:
@@ -167,6 +180,7 @@ def _walk(logits: SpanLogits, max_spans: Int[Tensor, "question"], group: int, ch
 
 def _choose(
     pairs: Float[Tensor, "source token token"],
+    starts: Float[Tensor, "source token"],
     of: Int[Tensor, "rollout"],
     rows: Int[Tensor, "rollout"],
     step: int,
@@ -174,7 +188,7 @@ def _choose(
 ) -> tuple[Int[Tensor, "rollout 2"], Float[Tensor, "rollout 2"]]:
     """One span a rollout, ``p(start) p(end | start)``, and its two log-probabilities."""
     fixed = chooser.fixed(pairs, of, rows, step)
-    starts = pairs.logsumexp(-1).log_softmax(-1)[of]
+    starts = starts[of]
     start = chooser.pick(starts) if fixed is None else fixed[:, 0]
     ends = pairs[of, start].log_softmax(-1)
     end = chooser.pick(ends) if fixed is None else fixed[:, 1]

@@ -12,19 +12,27 @@ R = TypeVar("R")
 
 
 class Stopwatch:
-    """Adds up wall seconds by stage: decode, encode, sample, score, update, wait."""
+    """Adds up wall seconds by stage: decode, encode, sample, score, update, wait.
+
+    A stage inside another counts as itself alone, so that the stages of a run add up to what it took.
+    """
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._inner: list[float] = []  # of each stage under way: what the stages inside it have taken
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Count what happens inside as ``name``."""
         began = time.perf_counter()
+        self._inner.append(0.0)
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - began
+            whole = time.perf_counter() - began
+            self.seconds[name] += whole - self._inner.pop()
+            if self._inner:
+                self._inner[-1] += whole
 
     def take(self) -> dict[str, float]:
         """The seconds so far, and start again from zero."""

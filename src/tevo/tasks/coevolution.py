@@ -15,6 +15,7 @@ from tevo.backbones.base import Backbone
 from tevo.data.collection import videos_folder
 from tevo.data.datasets import PooledBatch, VideoBatch
 from tevo.data.ranks import gather
+from tevo.data.serving import PooledLoader, VideoLoader
 from tevo.errors import TevoError
 from tevo.metrics.evaluation import PROTOCOL
 from tevo.metrics.results import RunSpec
@@ -224,11 +225,9 @@ class CoEvolution(Rounds):
         generator = self.generator("step", self._place)
         tag = f"{phase.round}-{phase.epoch}-{batch_idx}"
         if isinstance(batch, VideoBatch):
-            with self.clock.stage("sample"):
-                loss, figures = self._questioner_step(batch, phase, generator, tag)
+            loss, figures = self._questioner_step(batch, phase, generator, tag)
         else:
-            with self.clock.stage("update"):
-                loss, figures = self._solver_step(batch, phase, generator)
+            loss, figures = self._solver_step(batch, phase, generator)
         self.log_dict({f"{phase.name}/{name}": value for name, value in figures.items()}, batch_size=1)
         self.log("loss", loss.detach(), prog_bar=True, batch_size=1)
         return loss
@@ -243,8 +242,9 @@ class CoEvolution(Rounds):
         """As many steps on a batch's rollouts as the role's policy rule says; Lightning counts them as one."""
         phase = self.phase
         role = self.questioner if phase.name == "questioner" else self.solver
-        for _ in range(role.config.policy.updates if phase.objective == "grpo" else 1):
-            optimizer.step(closure=optimizer_closure)
+        with self.clock.stage("update"):  # the closure is the training step and its backward pass
+            for _ in range(role.config.policy.updates if phase.objective == "grpo" else 1):
+                optimizer.step(closure=optimizer_closure)
 
     def _questioner_step(
         self, videos: VideoBatch, phase: Phase, generator: torch.Generator, tag: str
@@ -252,7 +252,8 @@ class CoEvolution(Rounds):
         if self._gathered is not None:
             return self.questioner.update(self._gathered, fresh=False)
         kinds = self.data.curriculum.allowed_kinds(phase.round)
-        self._gathered = self.questioner.gather(videos, kinds, self._examine, generator, tag)
+        with self.clock.stage("sample"):
+            self._gathered = self.questioner.gather(videos, kinds, self._examine, generator, tag)
         return self.questioner.update(self._gathered)
 
     def _solver_step(
@@ -266,7 +267,8 @@ class CoEvolution(Rounds):
             return self.solver.fit_labels(*given)
         if self._gathered is not None:
             return self.solver.update(self._gathered, fresh=False)
-        self._gathered = self.solver.roll(*given)
+        with self.clock.stage("sample"):
+            self._gathered = self.solver.roll(*given)
         loss, figures = self.solver.update(self._gathered)
         seen = [(verdict.question.level, verdict.agreement, figures["reward/answer"]) for verdict in batch.verdicts]
         for observed in (row for share in gather(seen) for row in share):  # what is drawn next follows from these
@@ -274,11 +276,13 @@ class CoEvolution(Rounds):
         return loss, figures
 
     def _examine(self, videos: VideoBatch, questions: Sequence[Question], rows: Tensor) -> Examination:
-        return self.judge().put(videos, questions, rows, self.generator("examine", self._place))
+        with self.clock.stage("score"):
+            return self.judge().put(videos, questions, rows, self.generator("examine", self._place))
 
     def on_train_epoch_end(self) -> None:
         """At the end of a phase: build the pool, or measure the round; then set the next epoch's phase."""
         phase = self.phase
+        self.clock.seconds["wait"] += cast(VideoLoader | PooledLoader, self.trainer.train_dataloader).wait_s
         if phase.is_last and phase.name == "questioner":
             self._build_pool(phase.round)
         if phase.is_last and phase.name == "solver":

@@ -161,8 +161,9 @@ class Judge(Examiner):
         found = self.policy.evidence(state, queries) if found is None else found
         probs = self.policy.answer_probs(state, queries, CONTROL_SAMPLES, generator, found)
         answered = probs.gather(-1, consensus.answer.clamp(min=0)[:, None])[:, 0] * (consensus.answer >= 0)
-        placed = self.policy.span_probs(state, queries, consensus.spans[:, 0], evidence=found)
-        return torch.where(queries.is_when, placed, answered)
+        when = queries.is_when.nonzero()[:, 0]
+        placed = self.policy.span_probs(state, queries.take(when), consensus.spans[when, 0], evidence=found.take(when))
+        return answered.index_copy(0, when, placed)
 
 
 def compact(tokens: VideoTokens) -> VideoTokens:

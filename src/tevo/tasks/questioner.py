@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tevo.backbones.base import TextEncoder
 from tevo.data.datasets import VideoBatch
-from tevo.heads.asker import ASKABLE, Asker, Choices, Segments, look
+from tevo.heads.asker import ASKABLE, Asker, Segments, look
 from tevo.heads.proposals import propose_events, random_events, windows_around
 from tevo.objectives.registry import Reward
 from tevo.objectives.rewards import repetition, same_question
@@ -53,6 +53,8 @@ class Questioner(Asks):
         self._encoder = (encoder,)  # in a tuple: it is frozen and owned by the co-evolution, not a submodule here
         self._bank: Tensor | None = None
         self._found: dict[str, tuple[Tensor, Tensor]] = {}
+        self._near: dict[int, list[str]] = {}  # of a clause: those most like it
+        self._effects: dict[int, list[int]] = {}  # and those that it explains
 
     @property
     def bank(self) -> Float[Tensor, "clause joint"]:
@@ -109,7 +111,9 @@ class Questioner(Asks):
     ) -> Asked:
         """Sample ``group`` questions a video among the kinds allowed; ``tag`` makes their ids unique."""
         choices = self.asker.choose(segments, self.bank, kinds, group, generator)
-        best = segments.names.argmax(-1).tolist()
+        best, naming = segments.names.argmax(-1).tolist(), segments.names.softmax(-1).tolist()
+        parts = choices.kind, choices.target, choices.anchor, choices.clause, choices.anchor_clause
+        drawn = torch.stack(parts, -1).tolist()
         rows: list[list[Question | None]] = []
         for row, name in enumerate(videos.names):
             number = int(segments.mask[row].sum())
@@ -120,33 +124,40 @@ class Questioner(Asks):
                 Named(_span(segments.spans[row, e]), _span(segments.windows[row, e]), self.phrases[best[row][e]])
                 for e in range(number)
             ]
-            rows.append([self._one(name, events, segments, choices, row, g, f"{tag}-{g}") for g in range(group)])
+            rows.append([
+                self._one(name, events, naming[row], segments.names[row], drawn[row][g], f"{tag}-{g}")
+                for g in range(group)
+            ])  # fmt: skip
         return Asked(choices, rows)
 
     def _one(
-        self, name: str, events: list[Named], segments: Segments, choices: Choices, row: int, g: int, tag: str
+        self,
+        name: str,
+        events: list[Named],
+        naming: list[list[float]],
+        logits: Float[Tensor, "event clause"],
+        drawn: list[int],
+        tag: str,
     ) -> Question | None:
-        target, kind = int(choices.target[row, g]), ASKABLE[int(choices.kind[row, g])]
-        clause, anchor_clause = int(choices.clause[row, g]), int(choices.anchor_clause[row, g])
-        rng = random.Random(f"{self.seed}/{name}/{tag}")
-        similar = self._similar(clause)
+        """The question of one draw (kind, target, anchor, and the clauses of both); None where it makes none."""
+        number, target, anchor, clause, anchor_clause = drawn
+        kind, rng = ASKABLE[number], random.Random(f"{self.seed}/{name}/{tag}")
+        sure = naming[target][clause]
         if kind == "why":  # two readings of one moment: what explains it, and what is asked about
-            effect = self._effect(segments.names[row, target], clause)
+            effect = max(self._explained(clause), key=lambda index: float(logits[target, index]), default=None)
             if effect is None:
                 return None
             anchor_clause = effect
             similar = causes_of(self.phrases[effect], self.phrases)
             rng.shuffle(similar)
-        names = segments.names[row].softmax(-1)
-        sure = float(names[target, clause])
-        if kind != "why":
-            sure = min(sure, float(names[int(choices.anchor[row, g]), anchor_clause]))
+        else:
+            similar = self._similar(clause)
+            sure = min(sure, naming[anchor][anchor_clause])
         if sure < self.config.min_naming:
             return None
         made: Composed | None = compose(
-            kind, events, target, int(choices.anchor[row, g]), self.phrases[clause], self.phrases[anchor_clause],
-            similar, rng,
-        )  # fmt: skip
+            kind, events, target, anchor, self.phrases[clause], self.phrases[anchor_clause], similar, rng
+        )
         if made is None:
             return None
         return Question(
@@ -155,16 +166,19 @@ class Questioner(Asks):
             level=LEVELS[kind],
         )  # fmt: skip
 
-    def _effect(self, names: Float[Tensor, "clause"], cause: int) -> int | None:
-        """The best clause for the same moment that another one explains; None where it explains none of the bank."""
-        clauses = enumerate(self.phrases)
-        explained = [index for index, text in clauses if self.phrases[cause] in causes_of(text, self.phrases)]
-        return max(explained, key=lambda index: float(names[index]), default=None)
+    def _explained(self, cause: int) -> list[int]:
+        """Clauses of the bank that another one explains; looked up once."""
+        if cause not in self._effects:
+            clauses = enumerate(self.phrases)
+            self._effects[cause] = [i for i, text in clauses if self.phrases[cause] in causes_of(text, self.phrases)]
+        return self._effects[cause]
 
     def _similar(self, clause: int) -> list[str]:
-        """Clauses of the bank most like one, best first."""
-        near = (self.bank @ self.bank[clause]).topk(min(13, len(self.phrases))).indices.tolist()
-        return [self.phrases[index] for index in near if index != clause]
+        """Clauses of the bank most like one, best first; looked up once."""
+        if clause not in self._near:
+            near = (self.bank @ self.bank[clause]).topk(min(13, len(self.phrases))).indices.tolist()
+            self._near[clause] = [self.phrases[index] for index in near if index != clause]
+        return self._near[clause]
 
     def reward(
         self, asked: Asked, segments: Segments, videos: VideoBatch, examine: Examine

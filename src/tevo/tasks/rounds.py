@@ -1,6 +1,7 @@
 """What lies between the phases of a co-evolution: the pool is built, a round is measured, its models are kept."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from tqdm import tqdm
 
 from tevo.backbones.base import Backbone
 from tevo.data.datasets import VideoBatch
+from tevo.data.loader import Batch, EpochLoader
 from tevo.data.pool import write_questions
 from tevo.data.ranks import gather_in_order
 from tevo.errors import TevoError
@@ -79,7 +81,7 @@ class Rounds(Roles):
         self.data.curriculum.start_round(round)
         judge, batches = self.judge(), self.data.all_videos()
         done: list[tuple[int, tuple[list[Verdict], int]]] = []
-        for index, videos in zip(batches.numbers, self._bar(batches, f"round {round}: pool"), strict=True):
+        for index, videos in self._served(batches, f"round {round}: pool"):
             tally, verdicts = SignalTally(), list[Verdict]()
             asked = self._write_questions(videos.to(self.device), round, self.generator("pool", round, index), tally)
             if asked[0]:
@@ -114,7 +116,7 @@ class Rounds(Roles):
         signals = []
         for judge in (self.judge(), self.judge(frozen=True)):
             batches, tallies = self.data.heldout_batches(), list[tuple[int, SignalTally]]()
-            for index, videos in zip(batches.numbers, self._bar(batches, f"round {round}: signals"), strict=True):
+            for index, videos in self._served(batches, f"round {round}: signals"):
                 tally = SignalTally()
                 questions, rows = self._write_questions(
                     videos.to(self.device), round, self.generator("probe", round, index), tally
@@ -131,10 +133,11 @@ class Rounds(Roles):
     @torch.no_grad()
     def _finish_round(self, round: int) -> None:
         """Measure a round, write what it left, keep its models."""
-        batches = self.data.val_batches()
-        shown = zip(batches.numbers, self._bar(batches, f"round {round}: answers"), strict=True)
-        answered = gather_in_order([(index, self.answer_batch(batch)) for index, batch in shown])
-        rows = [row for some in answered for row in some]
+        answered = []
+        for index, batch in self._served(self.data.val_batches(), f"round {round}: answers"):
+            with self.clock.stage("answer"):
+                answered.append((index, self.answer_batch(batch)))
+        rows = [row for some in gather_in_order(answered) for row in some]
         questions = self.data.val_questions
         if round == 0 and questions:
             self.records.note_controls(rows, questions)
@@ -157,6 +160,9 @@ class Rounds(Roles):
         save_solver(place / "solver", self.solver, release)
         save_questioner(place / "questioner", self.questioner, release)
 
-    def _bar(self, batches: Any, text: str) -> Any:  # noqa: ANN401
+    def _served(self, batches: EpochLoader[Any, Batch], text: str) -> Iterator[tuple[int, Batch]]:
+        """Each batch with its number, behind a bar; making them counts as waiting."""
         shown = self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None
-        return tqdm(batches, desc=text, leave=False, disable=None if shown else True)  # None: on a terminal alone
+        bar = tqdm(batches, desc=text, leave=False, disable=None if shown else True)  # None: on a terminal alone
+        yield from zip(batches.numbers, bar, strict=True)
+        self.clock.seconds["wait"] += batches.wait_s

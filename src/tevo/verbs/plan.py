@@ -166,7 +166,7 @@ def work_of(cli: Rehearsal, survey: Survey, schedule: Schedule, pooled: float) -
 def pace_of(cli: Rehearsal, keeper: PaceKeeper, sample: int) -> Pace:
     """Seconds for one of each thing but looking, from the rehearsal's own clocks."""
     model, data, parts = cli.evolution, cli.videos, cli.evolution.parts.seconds
-    rest = keeper.seconds - keeper.in_steps - parts["align"] - parts["pool"] - parts["round"]
+    rest = keeper.seconds - keeper.in_steps - parts["align"] - parts["pool"] - parts["signals"] - parts["round"]
     return Pace(
         frame_s=0.0,
         teacher_frame_s=0.0,
@@ -177,7 +177,7 @@ def pace_of(cli: Rehearsal, keeper: PaceKeeper, sample: int) -> Pace:
         grpo_s=keeper.per_item("grpo"),
         signals_s=parts["signals"] / 2 / (len(data.heldout) or sample),  # of round 0 and of the round after it
         answer_s=seconds_an_answer(cli),
-        round_s=(parts["round"] - parts["signals"]) / 2,
+        round_s=parts["round"] / 2,
         epoch_s=max(0.0, rest) / model.schedule.num_epochs,
     )
 
