@@ -16,7 +16,7 @@ from tevo.data.collection import Probing
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples" / "my_backbone.py"
-LIMIT_S = 420  # far beyond what a fit takes; what hangs is killed, and the test fails
+LIMIT_S = 600  # far beyond what a fit takes; what hangs is killed, and the test fails
 BROKEN = "000003.mp4"  # the second process looks at it
 CONFIG = """
 seed_everything: 0
