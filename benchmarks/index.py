@@ -8,7 +8,7 @@ minute each with 20 keyframes, one in a hundred bad. Then, each in a process of 
  - a bare ``os.walk`` with an ``os.stat`` a file, which everything is compared with;
  - ``tevo index`` that takes up the journal and moves it into Parquet (needs pyarrow);
  - ``tevo index`` once more, nothing changed;
- - the same with 1000 files touched, which it therefore probes;
+ - the same with one file of each folder touched, which it therefore probes;
  - one of 8 processes that share the files, nothing changed.
 
 Wall time is what a user waits; CPU time is steadier on a machine with other work. The figures of the first line are the
@@ -25,7 +25,6 @@ import time
 from pathlib import Path
 
 FOLDER_FILES = 1000
-TOUCHED = 1000
 MEMORY_BAR, TIME_BAR = 2**30, 60.0
 NUM_KEYFRAMES = 20
 BARE = (
@@ -63,6 +62,14 @@ def write_journal(root: Path, journal: Path) -> None:
             file.write(json.dumps(row | (_info(number, path) if number % 100 else {"reason": "not a video"})) + "\n")
 
 
+def touch_some(root: Path) -> int:
+    """Change the time of one file of each folder; how many that are."""
+    folders = list(root.glob("*/*"))
+    for folder in folders:
+        (folder / min(os.listdir(folder))).touch()
+    return len(folders)
+
+
 def _info(number: int, path: str) -> dict[str, object]:
     times = {"start_s": 0.0, "end_s": 60.0, "duration_s": 60.0, "fps": 25.0, "num_frames": 1500}
     keyframes = [3 * keyframe + number % 1000 / 1000 for keyframe in range(NUM_KEYFRAMES)]
@@ -90,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the listing and its manifest are made")
     parser.add_argument("--files", type=int, default=1_000_000)
+    parser.add_argument("--cpu_time", action="store_true", help="judge by CPU time, on a machine with other work")
     given = parser.parse_args()
     root, kept = given.folder.absolute() / "videos", given.folder.absolute() / "index"
     make_listing(root, given.files)
@@ -102,15 +110,14 @@ def main() -> None:
     verb = ["-m", "tevo", "index", str(root), "--manifest", str(kept / "manifest.jsonl")]
     taken = [run("taking up the journal", verb, bare)]
     rescans = [run("re-scan, nothing changed", verb, bare)]
-    for path in sorted(root.rglob("*.mp4"))[:: max(1, given.files // TOUCHED)][:TOUCHED]:
-        path.touch()
-    rescans += [run(f"re-scan, {TOUCHED} touched", verb, bare)]
+    rescans += [run(f"re-scan, {touch_some(root)} touched", verb, bare)]
     rescans += [run("re-scan, one of 8 processes", [*verb, "--rank", "3", "--world_size", "8"], bare)]
     sizes = ", ".join(f"{path.name} {path.stat().st_size / 1e6:.0f} MB" for path in sorted(kept.iterdir()))
     print(f"on disk: {sizes}")
-    memory, seconds = max(peak for *_, peak in taken + rescans), max(wall for wall, *_ in rescans)
+    memory = max(peak for *_, peak in taken + rescans)
+    seconds = max(cpu if given.cpu_time else wall for wall, cpu, _ in rescans)
     held = memory <= MEMORY_BAR and seconds <= TIME_BAR
-    bars = f"1 GiB and {TIME_BAR:.0f} s a re-scan"
+    bars = f"1 GiB and {TIME_BAR:.0f} s{' of CPU' if given.cpu_time else ''} a re-scan"
     print(f"{'within' if held else 'NOT within'} {bars}: {memory / 2**20:.0f} MiB, {seconds:.1f} s")
 
 

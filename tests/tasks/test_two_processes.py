@@ -16,7 +16,7 @@ from tevo.data.collection import Probing
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples" / "my_backbone.py"
-LIMIT_S = 420  # far beyond what a fit takes; what hangs is killed, and the test fails
+LIMIT_S = 600  # far beyond what a fit takes; what hangs is killed, and the test fails
 BROKEN = "000003.mp4"  # the second process looks at it
 CONFIG = """
 seed_everything: 0
@@ -148,9 +148,10 @@ def test_what_is_left_behind_is_whole_and_there_once(ranks, whole):
     assert not [path for path in whole.rglob("*") if "tmp" in path.suffix or "unfinished" in path.name]
 
 
-def test_a_run_that_was_killed_ends_as_if_it_had_not_been(whole, place, fit):
-    assert fit("killed", kill=("tevo.tasks.coevolution:CoEvolution._solver_step", 2)) == -signal.SIGKILL
-    assert not (place / "killed" / "rank-0.json").exists()
+def test_when_one_is_killed_the_other_ends_and_both_go_on_as_if_nothing_had_been(whole, place, fit):
+    # The first process dies over half a checkpoint of the Solver's phase; the other, which writes none, notices.
+    assert fit("killed", kill=("checkpoint", 6)) == -signal.SIGKILL
+    assert not list((place / "killed").glob("rank-*.json"))
     assert fit("killed", "--ckpt_path", "last") == 0
     for name in ("questions.jsonl", "predictions.jsonl", "bad_videos.jsonl"):
         assert (place / "killed" / name).read_bytes() == (whole / name).read_bytes()
