@@ -13,7 +13,7 @@ from tevo.integrations.lmms_eval.chat import read_request, write_answer
 log = logging.getLogger(__name__)
 
 
-class TevoChat(lmms):  # type: ignore[misc] (lmms-eval says no types)
+class TevoChat(lmms):  # type: ignore[misc]  # lmms-eval says no types
     """Answers lmms-eval's requests with a Solver.
 
     A Solver answers as it was trained to: ``gen_kwargs``, with the ``until`` that lmms-eval adds to them, say nothing
