@@ -39,7 +39,8 @@ class Base:
 def TevoChat():
     name = "tevo.integrations.lmms_eval.model"
     if THERE:
-        return import_module(name).TevoChat
+        yield import_module(name).TevoChat
+        return
     stand_in = ModuleType("lmms_eval.api.model")
     stand_in.lmms = Base
     with pytest.MonkeyPatch.context() as patch:

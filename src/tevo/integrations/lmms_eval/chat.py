@@ -73,10 +73,11 @@ def _video(media: Sequence[Mapping[str, Any]], where: str) -> tuple[str, Span | 
     kinds = [str(part.get("type")) for part in media]
     if kinds != ["video"]:
         raise TevoError(f"{where} shows {' and '.join(kinds) or 'nothing'}; tevo answers questions about one video")
-    path, start, end = (media[0].get(name) for name in ("url", "start_time", "end_time"))
-    nested = media[0].get("url")
-    if isinstance(nested, Mapping):  # the other way in which lmms-eval says it
-        path, start, end = nested.get("url") or nested.get("path"), nested.get("video_start"), nested.get("video_end")
+    video = media[0]
+    path, start, end = video.get("url"), video.get("start_time"), video.get("end_time")
+    if isinstance(path, Mapping):  # the other way in which lmms-eval says it
+        start, end = path.get("video_start"), path.get("video_end")
+        path = path.get("url") or path.get("path")
     if not isinstance(path, str) or not Path(path).is_file():
         raise TevoError(
             f"{where}: there is no video file at {path}: put the task's videos where the task looks for them"
