@@ -59,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     model = Answerer(*load_solver(options.solver), options.cache_dir)
     found = read_annotations(options.world / "test" / "annotations.jsonl")
-    every = [replace(question, video=Path(question.video).name) for question in found]  # beside their subtitles
+    every = [replace(question, video=Path(question.video).name) for question in found.questions]
     results: dict[str, Any] = {}
     scores = {}
     for name, shuffled, spoken in (("none", False, False), ("true", False, True), ("at other times", True, True)):

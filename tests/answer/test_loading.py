@@ -34,7 +34,7 @@ def run(tmp_path_factory):
 
 @pytest.mark.parametrize(("best", "taken"), [(2, 2), (0, 0), (None, 10)])
 def test_of_a_run_the_best_round_is_taken_else_the_last(run, best, taken):
-    write_results(run, RunResults({}, [RoundResult(0)], best_round=best))
+    write_results(run, RunResults({}, (RoundResult(0),), best_round=best))
     assert solver_folder(run) == run / "hf" / f"round-{taken}" / "solver"
     (run / "metrics.json").unlink()
     assert solver_folder(run) == run / "hf" / "round-10" / "solver"

@@ -73,9 +73,10 @@ class EncoderLooker(Looker):
         return min(num_frames, self.store.plan.max_frames) / self.store.plan.fps
 
     @torch.no_grad()
-    def _answer(self, held: Sequence[tuple[_Group, VideoTokens]], requests: Sequence[Request]) -> Iterator[
-        tuple[int, Look]
-    ]:  # fmt: skip
+    def _answer(
+        self, held: Sequence[tuple[_Group, VideoTokens]], requests: Sequence[Request]
+    ) -> list[tuple[int, Look]]:
+        """One pass of the heads over what is held: places among the requests, and what came of each."""
         device = next(self.solver.policy.parameters()).device
         tokens = VideoTokens.collate([found for _, found in held]).to(device)
         joint = as_encoder(self.store.backbone).project(tokens.values)
@@ -87,11 +88,13 @@ class EncoderLooker(Looker):
         questions = [requests[index].question for index in flat]
         state = self.solver.policy.watch(tokens, joint)
         best = self.solver.policy.predict(state, self.solver.queries(questions, rows))
+        looks = []
         for place, (index, row) in enumerate(zip(flat, rows.tolist(), strict=True)):
-            cost = int(tokens.mask[row].sum()) + (0 if texts[row] is None else len(texts[row].values))
-            video = requests[index].video
-            said = read_prediction(questions[place], best, place, Span(video.start_s, video.end_s))
-            yield index, look_of(requests[index], said, cost)
+            request, text = requests[index], texts[row]
+            limits = Span(request.video.start_s, request.video.end_s)
+            cost = int(tokens.mask[row].sum()) + (0 if text is None else len(text.values))
+            looks.append((index, look_of(request, read_prediction(request.question, best, place, limits), cost)))
+        return looks
 
     def _texts(self, group: _Group) -> TextTokens | None:
         """The subtitles of what is shown, as tokens."""
