@@ -287,9 +287,19 @@ class QwenVL(Backbone, LanguageModel):
         with self.roles.act(role):
             yield
 
-    def save_role(self, role: str, folder: str) -> None:
-        """An adapter in peft's layout, or the whole model in transformers'; the processor beside it."""
-        self.roles.save(role, folder)
+    @property
+    def base_source(self) -> str | None:
+        """See :meth:`LanguageModel.base_source`."""
+        return self.model.name_or_path or None
+
+    @property
+    def has_adapters(self) -> bool:
+        """See :meth:`LanguageModel.has_adapters`."""
+        return self.roles.trainable != "all"
+
+    def save_role(self, role: str, folder: str, merged: bool) -> None:
+        """See :meth:`LanguageModel.save_role`: transformers' layout, or peft's; generation config and processor too."""
+        self.roles.save(role, folder, merged)
         self.processor.save_pretrained(folder)
 
 
