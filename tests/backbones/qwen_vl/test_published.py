@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from tevo.backbones.qwen_vl.building import build_parts
+from tevo.backbones.qwen_vl.published import QWEN2_5_VL_7B as RANDOM_7B
+from tevo.backbones.qwen_vl.published import QWEN3_VL_8B as RANDOM_8B
 from tevo.backbones.qwen_vl.tiny import TOKENIZER
 from tevo.errors import TevoError
 
@@ -222,3 +224,20 @@ def test_a_tensor_that_is_missing_or_of_another_shape_is_named(name, read):
         read(config, {key: shape for key, shape in shapes.items() if key != gone})
     with pytest.raises(TevoError, match="could not be loaded"):
         read(config, shapes | {gone: [8, 8]})
+
+
+@pytest.mark.parametrize(("config", "ours"), [(QWEN2_5_VL_7B, RANDOM_7B), (QWEN3_VL_8B, RANDOM_8B)])
+def test_random_weights_have_the_published_configuration(config, ours, tmp_path):
+    from transformers import AutoConfig
+
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    published = AutoConfig.from_pretrained(tmp_path).to_dict()
+    values = dict(ours)
+    made = AutoConfig.for_model(values.pop("model_type"), **values).to_dict()
+    for part in ("text_config", "vision_config"):
+        assert {key: made[part][key] for key in ours[part]} == ours[part]
+        alike = ours[part].keys() - {"rope_parameters", "tie_word_embeddings"}
+        assert {key: published[part][key] for key in alike} == {key: ours[part][key] for key in alike}
+    rope = ours["text_config"]["rope_parameters"]
+    assert {key: published["text_config"]["rope_parameters"].get(key) for key in rope} == rope
+    assert made["tie_word_embeddings"] is published["tie_word_embeddings"] is False

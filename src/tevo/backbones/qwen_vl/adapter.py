@@ -17,7 +17,7 @@ from tevo.backbones.base import Backbone, BackboneSpec
 from tevo.backbones.fingerprint import module_fingerprint
 from tevo.backbones.language import Completions, LanguageModel, Prompt, Sampling, TokenScores, Watched, batches_of
 from tevo.backbones.qwen_vl.budget import fit_budget, spread, to_patches
-from tevo.backbones.qwen_vl.building import build_parts
+from tevo.backbones.qwen_vl.building import build_parts, check_tokenizer
 from tevo.backbones.qwen_vl.chat import Chat, Prefix
 from tevo.backbones.qwen_vl.packing import Packed, pack, to_device
 from tevo.backbones.qwen_vl.roles import Roles
@@ -71,6 +71,7 @@ class QwenVL(Backbone, LanguageModel):
         parts = build_parts(model, tokenizer, dtype)
         self.model, self.processor, self.patches = parts.model, parts.processor, parts.patches
         self.chat = Chat(parts.tokenizer, parts.tokens_per_second)
+        check_tokenizer(self.model.config, parts.tokenizer, self.chat.video_id)
         self.roles = Roles(self.model, trainable, train_vision, lora_rank, lora_alpha)
         self.fps, self.image_size_px, self.max_tokens_at_once = fps, image_size_px, max_tokens_at_once
         self._name = name or (model if isinstance(model, str) else model["model_type"])
