@@ -152,8 +152,9 @@ class Roles:
 
         state = self.base.state_dict()
         merged = {name.replace(".base_layer.", "."): value for name, value in state.items() if "lora_" not in name}
-        for name, module in self.base.named_modules():
-            if isinstance(module, LoraLayer) and role in module.lora_A:
+        adapted: dict[str, Any] = {n: m for n, m in self.base.named_modules() if isinstance(m, LoraLayer)}
+        for name, module in adapted.items():
+            if role in module.lora_A:
                 weight = module.get_base_layer().weight
                 added = weight.float() + module.get_delta_weight(role).float()
                 merged[f"{name}.weight"] = added.to(weight.dtype).cpu()
