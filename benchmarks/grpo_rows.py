@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tevo.backbones import build_backbone
 from tevo.backbones.language import Completions, Prompt, Sampling, Watched
 from tevo.backbones.qwen_vl import QwenVL
 from tevo.backbones.qwen_vl.tiny import QWEN2_5_VL_TINY, QWEN3_VL_TINY, TOKENIZER
@@ -97,6 +98,7 @@ def tevo_row(spec: dict[str, Any]) -> dict[str, Any]:
         generator, meter = torch.Generator().manual_seed(0), Meter()
         watched = model.watch(frames, times_s, 10**6)
         shares: dict[str, float] = {}
+        units: list[float] = []
         for _ in range(spec["steps"]):
             meter.begin()
             timed = _Stages(shares)
@@ -112,12 +114,16 @@ def tevo_row(spec: dict[str, Any]) -> dict[str, Any]:
             optimizer.step()
             timed("update")
             meter.end()
+            if spec.get("floor"):
+                units.append(floor_unit(model, len(model.chat.lay_out(prompt[0]).ids), spec["group"], spec["tokens"]))
     total = sum(shares.values())
     facts = {
         "hash": digest,
         "prompt_tokens": len(model.chat.lay_out(prompt[0]).ids),
         "video_tokens": watched.num_tokens,
     }
+    if units:
+        facts["unit_seconds"] = sorted(units[1:])[len(units[1:]) // 2]
     return meter.result() | facts | {"shares": {name: round(part / total, 3) for name, part in shares.items()}}
 
 
@@ -141,31 +147,28 @@ def grpo_loss_of(model: QwenVL, prompts: list[Prompt], drawn: Completions) -> Te
     return grpo_loss(scores, None, None, advantage, drawn.mask, beta=0.0).loss
 
 
-def floor_row(spec: dict[str, Any]) -> dict[str, Any]:
-    """The unit of the floor: one batched forward pass, without gradients, of as many tokens as the group has."""
-    model = build(spec["family"])
-    watched = model.watch(make_frames(spec["frames"]), torch.arange(spec["frames"]) / 2, 10**6)
-    prompt = model.chat.lay_out(Prompt(TEXT, watched))
-    total = len(prompt.ids) + spec["group"] * spec["tokens"]
-    language = model.model.model.language_model
+def floor_unit(model: QwenVL, prompt_tokens: int, group: int, tokens: int) -> float:
+    """Process time of the floor's unit: one batched forward pass, no gradients, of as many tokens as the group has."""
+    language = model.model.model.language_model  # the base's: the role that is trained has a copy
     language.set_attn_implementation("sdpa")
-    rows = max(1, total // len(prompt.ids))  # about as long as what attention looks at in the step
+    total = prompt_tokens + group * tokens
+    rows = max(1, total // prompt_tokens)  # about as long as what attention looks at in the step
     ids = torch.randint(8, 500, (rows, total // rows), generator=torch.Generator().manual_seed(0))
-    seconds = []
+    began = time.process_time()
     with torch.no_grad():
-        for _ in range(spec["steps"] + 2):
-            began = time.process_time()
-            hidden = language(input_ids=ids, use_cache=False).last_hidden_state
-            model.model.lm_head(hidden.flatten(0, 1)[: spec["group"] * spec["tokens"]])
-            seconds.append(time.process_time() - began)
-    return {"seconds": sorted(seconds[1:])[len(seconds[1:]) // 2], "tokens": ids.numel()}
+        hidden = language(input_ids=ids, use_cache=False).last_hidden_state
+        model.model.lm_head(hidden.flatten(0, 1)[: group * tokens])
+    return time.process_time() - began
 
 
 def equality_row(spec: dict[str, Any]) -> dict[str, Any]:
     """The same completions in one packed row and in rows of their own through plain transformers: both must agree."""
-    model = build(spec["family"], train_vision=True)
+    if spec.get("trained"):
+        model = build_backbone(spec["trained"], trainable="all", train_vision=True)
+    else:
+        model = build(spec["family"], train_vision=True)
     model.model.requires_grad_(True)
-    watched = model.watch(make_frames(spec["frames"]), torch.arange(spec["frames"]) / 2, 10**6)
+    watched = model.watch(make_frames(spec["frames"]), torch.arange(spec["frames"]) / 2, spec.get("max_tokens", 10**6))
     prompt = [Prompt(TEXT, watched)]
     drawn = model.sample(prompt, spec["group"], Sampling(spec["tokens"]), torch.Generator().manual_seed(0))
     weights = torch.rand(drawn.mask.shape, generator=torch.Generator().manual_seed(2)) - 0.5
@@ -246,6 +249,5 @@ def trl_row(spec: dict[str, Any]) -> dict[str, Any]:
 ROWS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "tevo": tevo_row,
     "trl": trl_row,
-    "floor": floor_row,
     "equality": equality_row,
 }

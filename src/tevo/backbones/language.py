@@ -160,6 +160,16 @@ class LanguageModel(ABC):
         With activation checkpointing the backward pass reads the weights again: it belongs inside the context too.
         """
 
+    @property
+    @abstractmethod
+    def base_source(self) -> str | None:
+        """Hub id or folder that the base was loaded from; None: built from a configuration."""
+
+    @property
+    @abstractmethod
+    def has_adapters(self) -> bool:
+        """Whether a role is an adapter on the base; else it is a model of its own."""
+
     @abstractmethod
     def role_facts(self) -> dict[str, str]:
         """What must be the same wherever a role's weights are loaded.
@@ -168,8 +178,17 @@ class LanguageModel(ABC):
         """
 
     @abstractmethod
-    def save_role(self, role: str, folder: str) -> None:
-        """Write a role in the hub's layout, loadable by the model's own library."""
+    def save_role(self, role: str, folder: str, merged: bool) -> None:
+        """Write a role in the hub's layout, loadable by the model's own library, with its processor.
+
+        Args:
+            role: whose weights.
+            folder: where; made if it is not there.
+            merged: the whole model with the role in it; else the adapter alone.
+
+        Raises:
+            TevoError: a role that is not there; an adapter asked for where roles are models of their own.
+        """
 
 
 def join_completions(parts: Sequence[Completions]) -> Completions:

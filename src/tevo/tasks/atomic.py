@@ -14,12 +14,9 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         folder: where; folders above it are made.
         files: content by name.
     """
-    with _in_place_of(folder) as unfinished:
+    with in_place_of(folder) as unfinished:
         for name, content in files.items():
-            with (unfinished / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            (unfinished / name).write_bytes(content)
 
 
 def settle(finished: Path, target: Path, keep: bool = False) -> None:
@@ -46,8 +43,8 @@ def settle(finished: Path, target: Path, keep: bool = False) -> None:
 
 
 @contextmanager
-def _in_place_of(folder: Path) -> Iterator[Path]:
-    """A hidden folder beside ``folder`` that takes its place once all in it is on disk.
+def in_place_of(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside ``folder`` that takes its place once all in it is on disk; folders above it are made.
 
     A kill leaves the earlier folder, or the new one, or (between two renames) none; never a part of one.
     """
@@ -57,6 +54,9 @@ def _in_place_of(folder: Path) -> Iterator[Path]:
     unfinished.mkdir(parents=True)
     try:
         yield unfinished
+        for path in sorted(unfinished.iterdir()):
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise

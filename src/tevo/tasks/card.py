@@ -15,7 +15,7 @@ tags:
 - self-supervised
 ---
 """
-_WHAT = {
+WHAT = {
     "solver": "Answers questions about a video and points at the seconds that its answer rests on.",
     "questioner": "Finds events in a video and asks questions about them, each with the seconds that answer it.",
 }
@@ -48,6 +48,8 @@ import tevo
 is {backbone}, and loading checks that the one at hand is the same (fingerprint `{fingerprint}`).
 `config.json` and `phrases.txt` hold the settings and the phrase bank of the run; no file needs unpickling.
 
+"""
+TRAINED_ON = """\
 ## What it was trained on
 
 Raw video files alone. No label, caption, subtitle or timestamp annotation was read in training: questions, answers and
@@ -84,16 +86,21 @@ def render_card(role: str, facts: Mapping[str, Any], card: Mapping[str, Any], pa
         front=_FRONT,
         role=role,
         title=f", round {card['round']}" if "round" in card else "",
-        what=_WHAT[role],
+        what=WHAT[role],
         load=_LOAD[role].format(given="" if name else ", backbone=the_backbone"),
         parameters=parameters,
         aligned=" and what phase 0 fitted in the backbone" if aligned else "",
         backbone=backbone,
         fingerprint=facts["fingerprint"],
     )
+    return text + TRAINED_ON + render_tables(card)
+
+
+def render_tables(card: Mapping[str, Any]) -> str:
+    """What is to be told of a round: one table of its plain values, and one for each mapping in it."""
     rows = {key: value for key, value in card.items() if not isinstance(value, Mapping)}
     tables = {"Figures": rows} | {key: value for key, value in card.items() if isinstance(value, Mapping)}
-    return text + "".join(_table(title, table) for title, table in tables.items() if table)
+    return "".join(_table(title, table) for title, table in tables.items() if table)
 
 
 def _table(title: str, rows: Mapping[str, Any]) -> str:

@@ -43,8 +43,16 @@ def test_a_checkpoint_of_another_family_is_refused(tmp_path):
     from transformers import CLIPConfig
 
     CLIPConfig().save_pretrained(tmp_path)
-    with pytest.raises(TevoError, match="clip; this adapter reads qwen2_5_vl and qwen3_vl"):
+    with pytest.raises(TevoError, match=r"clip; this adapter reads qwen2_5_vl and qwen3_vl\. Give a Qwen2\.5-VL"):
         QwenVL(str(tmp_path))
+
+
+def test_a_tokenizer_of_another_checkpoint_is_refused():
+    text = QWEN2_5_VL_TINY["text_config"]
+    with pytest.raises(TevoError, match="the model's embedding 512 rows"):
+        QwenVL(QWEN2_5_VL_TINY | {"text_config": text | {"vocab_size": 512}}, str(TOKENIZER))
+    with pytest.raises(TevoError, match="video token at 7, the model at 300"):
+        QwenVL(QWEN2_5_VL_TINY | {"video_token_id": 300}, str(TOKENIZER))
 
 
 def test_a_checkpoint_that_lacks_weights_is_refused(model, tmp_path):

@@ -1,10 +1,12 @@
-import copy
 import importlib.util
+import json
 
 import pytest
 import torch
 
 from tevo.backbones.language import Prompt
+from tevo.backbones.qwen_vl import QwenVL
+from tevo.backbones.qwen_vl.budget import to_patches
 from tevo.errors import TevoError
 
 LORA = pytest.param("lora", marks=pytest.mark.skipif(not importlib.util.find_spec("peft"), reason="peft is missing"))
@@ -78,31 +80,92 @@ def test_who_acts_does_not_change_what_is_trained(two, random_frames):
     assert any(p.requires_grad for p in weights["solver"].parameters())
 
 
-@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")  # what peft calls, transformers renames
-def test_a_role_saved_is_read_by_the_models_own_library(two, trainable, random_frames, tmp_path, family):
+@pytest.fixture
+def saved(two, trainable, random_frames, tmp_path):
+    """A trained role's scores, its model, and where it was saved."""
     model, weights = two
     train(model, "solver", weights["solver"], random_frames)
-    trained = scores(model, "solver", random_frames)
-    model.model.config.save_pretrained(tmp_path / "base")
-    model.save_role("solver", str(tmp_path / "solver"))
-    fresh = copy.deepcopy(model)
-    if trainable == "all":
-        from transformers import AutoModelForImageTextToText
+    if trainable != "all":
+        model.save_role("solver", str(tmp_path / "adapter"), merged=False)
+    model.save_role("solver", str(tmp_path / "merged"), merged=True)
+    return model, scores(model, "solver", random_frames), tmp_path
 
-        loaded = AutoModelForImageTextToText.from_pretrained(tmp_path / "solver")
-    else:
-        from peft import PeftModel
 
-        base = type(model.model)(model.model.config)
-        wanted = base.state_dict()
-        state = {name.replace(".base_layer", ""): value for name, value in model.model.state_dict().items()}
-        base.load_state_dict({name: state[name] for name in wanted})
-        loaded = PeftModel.from_pretrained(base, tmp_path / "solver").merge_and_unload()
-    loaded.model.language_model.set_attn_implementation("tevo_group")
-    fresh.roles.base = loaded.eval()
-    torch.testing.assert_close(scores(fresh, None, random_frames), trained, atol=2e-5, rtol=0)
-    assert (tmp_path / "solver" / "tokenizer.json").is_file()
-    assert (tmp_path / "solver" / "processor_config.json").is_file()
+def plain_scores(loaded, model, random_frames):
+    """As ``scores``, by transformers alone: pixels in, one row a completion."""
+    video = model.watch(random_frames(5), torch.arange(5) / 2, 64)
+    prefix, form = model.chat.lay_out(Prompt("When?", video)), model.patches
+    rows, columns = (side * form.merge for side in video.grid)
+    frames = random_frames(5)[[0, 1, 2, 3, 4, 4]]
+    made = torch.zeros(1, 2, 0)
+    for member, text in enumerate(["<answer>A</answer>", "no"]):
+        told = torch.tensor(model.chat.encode(text))
+        ids = torch.cat([prefix.ids, told])
+        following = (prefix.next_position + torch.arange(len(told))).expand(3, -1)
+        logits = loaded(
+            input_ids=ids[None],
+            position_ids=torch.cat([prefix.positions, following], 1)[:, None],
+            mm_token_type_ids=(ids == model.chat.video_id).int()[None] * 2,
+            pixel_values_videos=to_patches(frames, form, *video.grid).flatten(0, 1),
+            video_grid_thw=torch.tensor([[video.num_steps, rows, columns]]),
+        ).logits[0, len(prefix.ids) - 1 : -1]
+        log_probs = logits.masked_fill(model._never, -torch.inf).log_softmax(-1).gather(1, told[:, None])[:, 0]
+        made = torch.nn.functional.pad(made, (0, max(0, len(told) - made.shape[-1])))
+        made[0, member, : len(told)] = log_probs
+    return made
+
+
+def test_a_merged_role_is_read_by_transformers_alone(saved, random_frames):
+    from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
+
+    model, trained, folder = saved
+    loaded = AutoModelForImageTextToText.from_pretrained(folder / "merged")
+    torch.testing.assert_close(plain_scores(loaded, model, random_frames), trained, atol=2e-5, rtol=0)
+    assert "tevo" not in (folder / "merged" / "config.json").read_text()
+    assert GenerationConfig.from_pretrained(folder / "merged").eos_token_id == model.chat.end_id
+    assert AutoProcessor.from_pretrained(folder / "merged").tokenizer.get_vocab() == model.chat.tokenizer.get_vocab()
+
+
+def test_a_merged_role_leaves_the_base_and_the_roles_as_they_were(saved, random_frames):
+    model, trained, _ = saved
+    assert torch.equal(scores(model, "solver", random_frames), trained)
+    assert torch.equal(scores(model, "questioner", random_frames), scores(model, None, random_frames))
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")  # what peft calls, transformers renames
+@pytest.mark.parametrize("trainable", [LORA, LORA_ALL])
+def test_an_adapter_is_read_by_peft(saved, random_frames, tmp_path):
+    from peft import PeftModel
+
+    model, trained, folder = saved
+    base = type(model.model)(model.model.config)
+    base.model.language_model.set_attn_implementation("sdpa")
+    state = {name.replace(".base_layer", ""): value for name, value in model.model.state_dict().items()}
+    base.load_state_dict({name: state[name] for name in base.state_dict()})
+    loaded = PeftModel.from_pretrained(base, folder / "adapter").eval()
+    torch.testing.assert_close(plain_scores(loaded, model, random_frames), trained, atol=2e-5, rtol=0)
+    assert (folder / "adapter" / "tokenizer.json").is_file()
+
+
+def test_an_adapter_names_the_base_that_it_belongs_to(build, tmp_path):
+    pytest.importorskip("peft")
+    made = build("qwen2_5_vl_tiny")
+    made.model.save_pretrained(tmp_path / "base")
+    made.processor.save_pretrained(tmp_path / "base")
+    model = QwenVL(str(tmp_path / "base"))
+    model.add_role("solver")
+    model.save_role("solver", str(tmp_path / "adapter"), merged=False)
+    told = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert told["base_model_name_or_path"] == model.base_source == str(tmp_path / "base")
+
+
+def test_what_cannot_be_saved_is_said(build, tmp_path):
+    model = build("qwen2_5_vl_tiny")
+    with pytest.raises(TevoError, match="no role 'solver'"):
+        model.save_role("solver", str(tmp_path), merged=True)
+    model.add_role("solver")
+    with pytest.raises(TevoError, match="has no adapter"):
+        model.save_role("solver", str(tmp_path), merged=False)
 
 
 def test_adapters_are_small_and_only_the_language_model_has_them(build, family):

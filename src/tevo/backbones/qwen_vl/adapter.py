@@ -26,7 +26,7 @@ from tevo.backbones.language import (
     join_completions,
 )
 from tevo.backbones.qwen_vl.budget import fit_budget, spread, to_patches
-from tevo.backbones.qwen_vl.building import build_parts
+from tevo.backbones.qwen_vl.building import build_parts, check_tokenizer
 from tevo.backbones.qwen_vl.chat import Chat, Prefix
 from tevo.backbones.qwen_vl.packing import Packed, pack, to_device
 from tevo.backbones.qwen_vl.roles import Roles
@@ -82,6 +82,7 @@ class QwenVL(Backbone, LanguageModel):
         parts = build_parts(model, tokenizer, dtype)
         self.model, self.processor, self.patches = parts.model, parts.processor, parts.patches
         self.chat = Chat(parts.tokenizer, parts.tokens_per_second)
+        check_tokenizer(self.model.config, parts.tokenizer, self.chat.video_id)
         self.roles = Roles(self.model, trainable, train_vision, lora_rank, lora_alpha)
         self.fps, self.image_size_px, self.max_tokens_at_once = fps, image_size_px, max_tokens_at_once
         self.min_cells = min_cells
@@ -308,7 +309,17 @@ class QwenVL(Backbone, LanguageModel):
         reference = module_fingerprint(nn.ModuleList([language.embed_tokens, language.norm]))
         return {"trainable": self.roles.trainable, "reference": reference}
 
-    def save_role(self, role: str, folder: str) -> None:
-        """An adapter in peft's layout, or the whole model in transformers'; the processor beside it."""
-        self.roles.save(role, folder)
+    @property
+    def base_source(self) -> str | None:
+        """See :meth:`LanguageModel.base_source`."""
+        return self.model.name_or_path or None
+
+    @property
+    def has_adapters(self) -> bool:
+        """See :meth:`LanguageModel.has_adapters`."""
+        return self.roles.trainable != "all"
+
+    def save_role(self, role: str, folder: str, merged: bool) -> None:
+        """See :meth:`LanguageModel.save_role`: transformers' layout, or peft's; generation config and processor too."""
+        self.roles.save(role, folder, merged)
         self.processor.save_pretrained(folder)

@@ -91,7 +91,8 @@ def _from_weights(name: str, dtype: str) -> Any:  # noqa: ANN401 (untyped librar
 def _check_family(found: str | None, where: str) -> None:
     if found not in FAMILIES:
         raise TevoError(
-            f"{where} is a {found or 'model of no named type'}; this adapter reads {' and '.join(FAMILIES)}"
+            f"{where} is a {found or 'model of no named type'}; this adapter reads {' and '.join(FAMILIES)}. Give a "
+            "Qwen2.5-VL or Qwen3-VL checkpoint, such as Qwen/Qwen2.5-VL-7B-Instruct"
         )
 
 
@@ -127,6 +128,25 @@ def _make_processor(config: Any, tokenizer: Any) -> Any:  # noqa: ANN401 (untype
         return library.Qwen2_5_VLProcessor(images, tokenizer, videos, chat_template=tokenizer.chat_template)
     videos = library.Qwen3VLVideoProcessor(**sizes, do_sample_frames=False)
     return library.Qwen3VLProcessor(images, tokenizer, videos, chat_template=tokenizer.chat_template)
+
+
+def check_tokenizer(config: Any, tokenizer: Any, video_id: int) -> None:  # noqa: ANN401 (untyped library)
+    """Refuse a tokenizer whose ids are not those that the model was built for.
+
+    Raises:
+        TevoError: one of another checkpoint.
+    """
+    rows = int(config.text_config.vocab_size)
+    faults = []
+    if len(tokenizer) > rows:
+        faults.append(f"has {len(tokenizer)} tokens, the model's embedding {rows} rows")
+    if video_id != config.video_token_id:
+        faults.append(f"has its video token at {video_id}, the model at {config.video_token_id}")
+    if faults:
+        raise TevoError(
+            f"the tokenizer of {tokenizer.name_or_path or 'this model'} is of another checkpoint: it "
+            f"{' and '.join(faults)}. Leave `tokenizer` out to take the model's own"
+        )
 
 
 def _patch_format(config: Any, processor: Any) -> PatchFormat:  # noqa: ANN401 (untyped library)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from tevo.errors import TevoError
 
@@ -104,7 +105,7 @@ class Roles:
     def act(self, role: str | None) -> Iterator[None]:
         """A role acts within the context; None is the base by itself."""
         if role is not None and role not in self.names:
-            raise TevoError(f"there is no role {role!r}: there are {self.names}; make it with add_role")
+            raise self._unknown(role)
         before, self.acting = self.acting, role
         self._switch(role)
         try:
@@ -131,15 +132,45 @@ class Roles:
     def _flags(self) -> list[tuple[nn.Parameter, bool]]:
         return [(p, p.requires_grad) for weights in self.adapters.values() for p in weights]
 
-    def save(self, role: str, folder: str | Path) -> None:
-        """The role's adapter (peft's layout), or its whole model (the hub's)."""
+    def save(self, role: str, folder: str | Path, merged: bool) -> None:
+        """The role's whole model in the hub's layout (``merged``), or its adapter in peft's."""
+        if role not in self.names:
+            raise self._unknown(role)
         if self.trainable == "all":
+            if not merged:
+                raise TevoError("with trainable: all a role is a model of its own and has no adapter; save it merged")
             self.copies[role].save_pretrained(folder)
-            return
+        elif merged:
+            self.base.save_pretrained(folder, state_dict=self._merged(role))
+        else:
+            self._save_adapter(role, Path(folder))
+
+    @torch.no_grad()
+    def _merged(self, role: str) -> dict[str, Tensor]:
+        """The base's weights by their plain names, a role's added: new tensors where it has any; the base keeps its."""
+        from peft.tuners.lora import LoraLayer
+
+        state = self.base.state_dict()
+        merged = {name.replace(".base_layer.", "."): value for name, value in state.items() if "lora_" not in name}
+        adapted: dict[str, Any] = {n: m for n, m in self.base.named_modules() if isinstance(m, LoraLayer)}
+        for name, module in adapted.items():
+            if role in module.lora_A:
+                weight = module.get_base_layer().weight
+                added = weight.float() + module.get_delta_weight(role).float()
+                merged[f"{name}.weight"] = added.to(weight.dtype).cpu()
+        return merged
+
+    def _save_adapter(self, role: str, folder: Path) -> None:
         from safetensors.torch import save_file
 
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         own = {key: value for key, value in self.base.state_dict().items() if f".{role}." in key and "lora_" in key}
         weights = {f"base_model.model.{key.replace(f'.{role}.', '.')}": own[key].contiguous() for key in own}
-        save_file(weights, Path(folder) / "adapter_model.safetensors")
-        self._tuner.peft_config[role].save_pretrained(folder)
+        save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+        config = copy.copy(self._tuner.peft_config[role])
+        config.base_model_name_or_path = self.base.name_or_path or None
+        config.inference_mode = True
+        config.save_pretrained(folder)
+
+    def _unknown(self, role: str) -> TevoError:
+        return TevoError(f"there is no role {role!r}: there are {self.names}; make it with add_role")

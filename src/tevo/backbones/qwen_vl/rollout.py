@@ -48,19 +48,18 @@ def decode_groups(
     finished = _Finish(chat, sampling.stop, len(never))
     rows = len(prefixes) * num_samples
     tokens = torch.zeros(rows, sampling.max_new_tokens, dtype=torch.long)
-    chosen = torch.zeros(rows, sampling.max_new_tokens)
+    chosen = torch.zeros(rows, sampling.max_new_tokens, device=device)
     length = torch.full((rows,), sampling.max_new_tokens)
     closed = torch.zeros(rows, dtype=torch.bool)
     for step in range(sampling.max_new_tokens):
-        log_probs = log_policy(logits, never, sampling.temperature).cpu()
-        drawn = torch.multinomial(log_probs.exp(), 1, generator=generator)
-        tokens[:, step], chosen[:, step] = drawn[:, 0], log_probs.gather(1, drawn)[:, 0]
+        drawn, chosen[:, step] = draw(log_policy(logits, never, sampling.temperature), generator)
+        tokens[:, step] = drawn.cpu()
         ended = finished(tokens[:, : step + 1], ~closed)
         length = torch.where(ended, step + 1, length)
         closed |= ended
         if bool(closed.all()) or step + 1 == sampling.max_new_tokens:
             break
-        logits = model.lm_head(step_on(drawn[:, 0].to(device)))
+        logits = model.lm_head(step_on(drawn))
     shape = (len(prefixes), num_samples, -1)
     width = int(length.max())
     mask = torch.arange(width) < length[:, None]
@@ -68,11 +67,24 @@ def decode_groups(
     return Completions(
         tokens=tokens[:, :width].masked_fill(~mask, 0).view(shape).to(device),
         mask=mask.view(shape).to(device),
-        log_probs=chosen[:, :width].masked_fill(~mask, 0.0).view(shape).to(device),
+        log_probs=chosen[:, :width].masked_fill(~mask.to(device), 0.0).view(shape),
         ends=places.view(shape).to(device),
         texts=tuple(tuple(texts[i : i + num_samples]) for i in range(0, rows, num_samples)),
         closed=closed.view(len(prefixes), num_samples).to(device),
     )
+
+
+def draw(
+    log_probs: Float[Tensor, "row vocabulary"], generator: torch.Generator
+) -> tuple[Int[Tensor, "row"], Float[Tensor, "row"]]:
+    """One token a row and its log-probability, by inversion: one uniform number a row, whatever the vocabulary.
+
+    Sums are in double precision; a token of probability 0 adds nothing to them and is never reached.
+    """
+    sums = log_probs.exp().cumsum(-1, dtype=torch.float64)
+    uniform = torch.rand(len(sums), 1, generator=generator, dtype=torch.float64).to(sums.device)
+    drawn = torch.searchsorted(sums, uniform * sums[:, -1:], right=True)
+    return drawn[:, 0], log_probs.gather(1, drawn)[:, 0]
 
 
 def _start(packed: Packed, group: int, max_new_tokens: int) -> DecodeState:

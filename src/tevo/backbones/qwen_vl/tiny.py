@@ -22,13 +22,14 @@ SPECIAL_TOKENS = (
 
 VOCABULARY = 576  # the 535 that its training text yields, rounded up to a multiple of 64
 _IDS = {token: index for index, token in enumerate(SPECIAL_TOKENS)}
-_TOKEN_IDS: dict[str, Any] = {
+TOKEN_IDS: dict[str, Any] = {
     "image_token_id": _IDS["<|image_pad|>"],
     "video_token_id": _IDS["<|video_pad|>"],
     "vision_start_token_id": _IDS["<|vision_start|>"],
     "vision_end_token_id": _IDS["<|vision_end|>"],
-    "tie_word_embeddings": True,
 }
+"""Of a configuration that goes with the tokenizer in the package."""
+
 _TEXT: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 128,
@@ -55,7 +56,8 @@ _VISION: dict[str, Any] = {
 
 QWEN2_5_VL_TINY: dict[str, Any] = {
     "model_type": "qwen2_5_vl",
-    **_TOKEN_IDS,
+    **TOKEN_IDS,
+    "tie_word_embeddings": True,
     "text_config": {
         **_TEXT,
         "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]},
@@ -67,7 +69,8 @@ QWEN2_5_VL_TINY: dict[str, Any] = {
 
 QWEN3_VL_TINY: dict[str, Any] = {
     "model_type": "qwen3_vl",
-    **_TOKEN_IDS,
+    **TOKEN_IDS,
+    "tie_word_embeddings": True,
     "text_config": {
         **_TEXT,
         "head_dim": 32,

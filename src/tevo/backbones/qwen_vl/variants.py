@@ -2,6 +2,7 @@
 
 from tevo.backbones.fetching import Pretrained
 from tevo.backbones.qwen_vl.adapter import QwenVL
+from tevo.backbones.qwen_vl.published import QWEN2_5_VL_7B, QWEN3_VL_8B
 from tevo.backbones.qwen_vl.tiny import QWEN2_5_VL_TINY, QWEN3_VL_TINY, TOKENIZER
 from tevo.backbones.registry import register_backbone
 from tevo.backbones.tiny import load_tiny, tiny_weights
@@ -9,7 +10,7 @@ from tevo.backbones.tiny import load_tiny, tiny_weights
 
 @register_backbone
 def qwen2_5_vl_7b(
-    pretrained: str = "Qwen/Qwen2.5-VL-7B-Instruct",
+    pretrained: Pretrained = "Qwen/Qwen2.5-VL-7B-Instruct",
     trainable: str = "lora",
     train_vision: bool = False,
     dtype: str = "bfloat16",
@@ -18,21 +19,22 @@ def qwen2_5_vl_7b(
     """Qwen2.5-VL-7B-Instruct (Apache-2.0).
 
     Args:
-        pretrained: hub id or local folder.
+        pretrained: hub id or local folder; False for random weights and the tokenizer in the package.
         trainable: "lora" | "lora_all" | "all".
         train_vision: train the vision tower too.
         dtype: of the base's weights.
         checkpointing: recompute activations in the backward pass.
     """
+    model, tokenizer = (pretrained, None) if pretrained else (QWEN2_5_VL_7B, str(TOKENIZER))
     return QwenVL(
-        pretrained, name="qwen2_5_vl_7b", trainable=trainable, train_vision=train_vision, dtype=dtype,
+        model, tokenizer, name="qwen2_5_vl_7b", trainable=trainable, train_vision=train_vision, dtype=dtype,
         checkpointing=checkpointing,
     )  # fmt: skip
 
 
 @register_backbone
 def qwen3_vl_8b(
-    pretrained: str = "Qwen/Qwen3-VL-8B-Instruct",
+    pretrained: Pretrained = "Qwen/Qwen3-VL-8B-Instruct",
     trainable: str = "lora",
     train_vision: bool = False,
     dtype: str = "bfloat16",
@@ -41,14 +43,15 @@ def qwen3_vl_8b(
     """Qwen3-VL-8B-Instruct (Apache-2.0).
 
     Args:
-        pretrained: hub id or local folder.
+        pretrained: hub id or local folder; False for random weights and the tokenizer in the package.
         trainable: "lora" | "lora_all" | "all".
         train_vision: train the vision tower too.
         dtype: of the base's weights.
         checkpointing: recompute activations in the backward pass.
     """
+    model, tokenizer = (pretrained, None) if pretrained else (QWEN3_VL_8B, str(TOKENIZER))
     return QwenVL(
-        pretrained, name="qwen3_vl_8b", trainable=trainable, train_vision=train_vision, dtype=dtype,
+        model, tokenizer, name="qwen3_vl_8b", trainable=trainable, train_vision=train_vision, dtype=dtype,
         checkpointing=checkpointing,
     )  # fmt: skip
 
