@@ -16,8 +16,9 @@ from tevo.answer.heard import Heard, hear
 from tevo.answer.language import LanguageLooker
 from tevo.answer.looker import Looker, Request
 from tevo.answer.ways import Answering, answer_requests
-from tevo.data.collection import Probing, default_cache_dir
+from tevo.data.collection import Collection, Probing, default_cache_dir
 from tevo.data.features import FeatureStore
+from tevo.data.shown import look_up, video_key
 from tevo.errors import TevoError
 from tevo.prompts.grammar import parse
 from tevo.structures import Question
@@ -106,15 +107,17 @@ class Answerer:
         progress: bool = True,
         answering: str | Answering = "single",
         subtitles: bool = False,
+        found: Collection | None = None,
     ) -> list[Reply]:
         """Answer many questions; what they show of a video is decoded and encoded once, however many ask about it.
 
         Args:
-            questions: of their fields, ``video``, ``text``, ``kind``, ``options`` and ``shown`` are read.
+            questions: of their fields, ``video``, ``text``, ``kind``, ``options``, ``shown`` and ``frames`` are read.
             root: folder that the videos' names are relative to.
             progress: show bars on a terminal.
             answering: as in :meth:`answer`.
             subtitles: as in :meth:`answer`.
+            found: what is known of the videos (:meth:`look_up`); looked up when not given.
 
         Returns:
             A reply a question, in their order; one without an answer where a video is missing or cannot be read.
@@ -128,21 +131,30 @@ class Answerer:
         asked = [completed(question, number, Path(root), self.phrases) for number, question in enumerate(given)]
         if not asked:
             return []
-        found = replace(self.probing, progress=progress).paths(sorted({question.video for question in asked}))
+        found = self.look_up(asked, progress) if found is None else found
         reasons = {bad.path: bad.reason for bad in found.bad}
-        usable = [question for question in asked if question.video in found.videos]
-        shown = [shown_of(question, found.videos[question.video]) for question in usable]
-        heard = hear(sorted(found.videos)) if subtitles else dict.fromkeys(found.videos, Heard())
+        usable = [question for question in asked if video_key(question) in found.videos]
+        shown = [shown_of(question, found.videos[video_key(question)]) for question in usable]
+        heard = hear(sorted({question.video for question in usable if question.frames is None})) if subtitles else {}
         requests = [
-            Request(question, found.videos[question.video], part, heard[question.video].cues)
+            Request(question, found.videos[video_key(question)], part, heard.get(question.video, Heard()).cues)
             for question, part in zip(usable, shown, strict=True)
         ]
         outcomes = answer_requests(self.looker, requests, plan, progress)
         by_id = {question.id: outcome for question, outcome in zip(usable, outcomes, strict=True)}
         return [
-            _reply(question, by_id.get(own.id), heard.get(own.video, Heard()), reasons.get(own.video, ""))
+            _reply(question, by_id.get(own.id), heard.get(own.video, Heard()), reasons.get(video_key(own), ""))
             for question, own in zip(given, asked, strict=True)
         ]
+
+    def look_up(self, questions: Iterable[Question], progress: bool = True) -> Collection:
+        """What there is to know of the videos of questions before they are decoded; each file is opened once.
+
+        Args:
+            questions: ``video`` is a whole path.
+            progress: show a bar on a terminal.
+        """
+        return look_up(list(questions), replace(self.probing, progress=progress))
 
     def evidence_quality(
         self,
@@ -156,7 +168,8 @@ class Answerer:
 
         Args:
             predictions: rows of a ``predictions.jsonl``: ``qid``, ``vid``, ``query`` and ``pred_relevant_windows``
-                (seconds), and ``options`` and ``pred_answer`` where there was something to choose.
+                (seconds), and ``options`` and ``pred_answer`` where there was something to choose; ``shown``
+                (``[start, end]``, seconds) where only a part of the video was to be seen.
             root: folder that the videos' names are relative to.
             windows: how many of a row's windows are its evidence, in their order; all when not given. 1 where they are
                 ranked guesses (Moment-DETR).

@@ -15,6 +15,7 @@ from tevo.data.features import FeatureStore
 from tevo.data.loader import Share
 from tevo.data.readers.annotations import find_video
 from tevo.data.serving import serve_questions
+from tevo.data.shown import look_up, what_is_shown
 from tevo.structures import Question
 from tevo.tasks.matching import as_encoder
 from tevo.tasks.probing import Prober, judge_claims, read_claim
@@ -53,15 +54,16 @@ def judge_evidence(
     ]
     if not asked:
         return []
-    found = probing.paths(sorted({question.video for question in asked}))
-    done = store.encode_all(found.videos, probing.progress)
-    usable = {name: found.videos[name] for name in done.names}
-    reasons = {bad.path: bad.reason for bad in [*found.bad, *done.bad]}
+    shown = what_is_shown(asked, look_up(asked, probing))
+    done = store.encode_all(shown.videos, probing.progress)
+    usable = {name: shown.videos[name] for name in done.names}
+    failed = [name for name in shown.videos if name not in usable]  # in the order of ``done.bad``
+    reasons = shown.reasons | {name: bad.reason for name, bad in zip(failed, done.bad, strict=True)}
     prober = Prober(solver.policy, as_encoder(store.backbone), solver.see)
-    terms = judge_claims(prober, _batches(solver, store, usable, asked), claims, seed)
+    terms = judge_claims(prober, _batches(solver, store, usable, shown.questions), claims, seed)
     return [
         Judged(claim.question.id, terms.get(own.id, {}), reasons.get(own.video, ""))
-        for claim, own in zip(claims, asked, strict=True)
+        for claim, own in zip(claims, shown.questions, strict=True)
     ]
 
 

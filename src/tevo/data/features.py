@@ -19,9 +19,9 @@ from tevo.errors import TevoError
 from tevo.structures import FrameBatch
 from tevo.video.cache import FeatureCache, cache_key
 from tevo.video.decoder import VideoError
+from tevo.video.frame_list import read_probed
 from tevo.video.index import BadVideo
 from tevo.video.info import VideoInfo
-from tevo.video.reader import read_frames
 
 MAX_TOKENS = 8192  # assumed; of a video in a prompt
 log = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class FeatureStore:
             rate = self.plan.max_frames / video.duration_s
             log.info("%s: %.0f s, %.3f instead of %g fps", video.path, video.duration_s, rate, self.plan.fps)
         timeout_s = 60.0 + 2.0 * video.duration_s  # assumed: far beyond what decoding takes, short of forever
-        return read_frames(video, self.plan.times(video), self.size_px, timeout_s)
+        return read_probed(video, self.plan.times(video), self.size_px, timeout_s)
 
     def _frames(self, video: VideoInfo) -> FrameBatch:
         """The frames of the base view, from the cache where they are there."""

@@ -15,8 +15,8 @@ from tevo.data.views import distinct, encode_frames, rounded
 from tevo.structures import FrameBatch, Span, VideoTokens
 from tevo.video.cache import cache_key
 from tevo.video.decoder import VideoError
+from tevo.video.frame_list import read_probed
 from tevo.video.info import VideoInfo
-from tevo.video.reader import read_frames
 
 AHEAD = 2  # parts that are decoded while others are encoded
 
@@ -85,7 +85,7 @@ class PartReader:
         size_px = self.store.size_px
         timeout_s = 60.0 + 2.0 * part.video.duration_s  # assumed, as for whole videos
         times = self._times(part)
-        frames = read_frames(part.video, torch.cat(times), size_px, timeout_s)
+        frames = read_probed(part.video, torch.cat(times), size_px, timeout_s)
         numbers = [len(some) for some in times]
         pieces = zip(torch.split(frames.frames, numbers), torch.split(frames.times_s, numbers), strict=True)
         return _Prepared(None, [distinct(FrameBatch(*piece)) for piece in pieces])

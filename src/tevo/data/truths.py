@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ def nextgqa_spans(files: list[Path]) -> dict[str, Question]:
                     groups={"split": (file.stem.removeprefix("gsub_"),)},
                 )
     return found
+
+
+def with_split(question: Question, spans: Mapping[str, Question]) -> Question:
+    """A question of the table with the groups that the span file gives it."""
+    there = spans.get(question.id)
+    return replace(question, groups={**there.groups, **question.groups}) if there else question
 
 
 def _span(value: object, where: str) -> Span:

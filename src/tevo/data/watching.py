@@ -11,8 +11,8 @@ from tevo.data.views import VideoFeatures, ViewPlan, distinct, rounded
 from tevo.errors import TevoError
 from tevo.structures import FrameBatch, Span, VideoTokens
 from tevo.video.decoder import VideoError
+from tevo.video.frame_list import read_probed
 from tevo.video.info import VideoInfo
-from tevo.video.reader import read_frames
 from tevo.video.sampling import uniform
 
 Closer = Callable[[Sequence[Span]], Watched | None]
@@ -60,7 +60,7 @@ def closer_look(backbone: Backbone, plan: ViewPlan, video: VideoInfo) -> Closer:
             wanted = [uniform(part, fps=plan.fps, max_frames=plan.max_frames).tolist() for part in parts]
             times = sorted({time for each in wanted for time in each})
             try:
-                frames = read_frames(video, times)
+                frames = read_probed(video, times)
             except VideoError:
                 frames = None
             known[key] = None if frames is None else _watch(backbone, plan, video, distinct(frames))

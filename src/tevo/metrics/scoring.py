@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class ScoreReport(TypedDict):
     unparsed_qids: list[str]  # a reply in which the tevo parsers find neither an option nor a span
     problems: list[str]  # prediction rows that could not be used
     spec: dict[str, Any]  # what was scored: files, version, and what became of every annotation row
+    evidence: NotRequired[dict[str, Any]]  # how good the evidence is, where a model was asked
 
 
 def score_predictions(

@@ -122,6 +122,21 @@ def load_questioner(folder: str | os.PathLike[str], backbone: Backbone | None = 
     return questioner.eval(), release
 
 
+def is_solver(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder has the files of a role that tevo trained."""
+    return all((Path(folder) / name).is_file() for name in (CONFIG, WEIGHTS, PHRASES))
+
+
+def read_plan(folder: str | os.PathLike[str]) -> ViewPlan:
+    """How the Solver of a folder was made to look at videos; nothing is built.
+
+    Raises:
+        TevoError: a folder that is missing, damaged, or of another role or version.
+    """
+    path = Path(folder)
+    return _plan(path, _read_config(path, "solver"))
+
+
 def _save(folder: Path, role: str, parts: Mapping[str, nn.Module], own: Mapping[str, Any], release: Release) -> None:
     tensors = {f"{part}.{name}": t for part, module in parts.items() for name, t in module.state_dict().items()}
     tensors |= {f"backbone.{name}": tensor for name, tensor in release.alignment.items()}
@@ -148,12 +163,9 @@ def _save(folder: Path, role: str, parts: Mapping[str, nn.Module], own: Mapping[
 def _read(folder: Path, role: str, backbone: Backbone | None) -> _Content:
     """Everything in a folder but the role itself, on a backbone that is the right one."""
     config = _read_config(folder, role)
+    plan = _plan(folder, config)
     try:
-        facts, views, card = dict(config["backbone"]), dict(config["views"]), dict(config["card"])
-        dtype = getattr(torch, str(views["dtype"]), None)
-        if not isinstance(dtype, torch.dtype):
-            raise ValueError(f"{views['dtype']!r} is no type of numbers")
-        plan = ViewPlan(**views | {"dtype": dtype})
+        facts, card = dict(config["backbone"]), dict(config["card"])
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder / CONFIG, repr(error)) from error
     weights = _read_weights(folder / WEIGHTS)
@@ -164,6 +176,17 @@ def _read(folder: Path, role: str, backbone: Backbone | None) -> _Content:
         _fill(folder, backbone, alignment, strict=False)
     phrases = load_phrases(str(folder / PHRASES)) if (folder / PHRASES).stat().st_size else ()
     return _Content(Release(backbone, alignment, plan, phrases, card), config, weights)
+
+
+def _plan(folder: Path, config: Mapping[str, Any]) -> ViewPlan:
+    try:
+        views = dict(config["views"])
+        dtype = getattr(torch, str(views["dtype"]), None)
+        if not isinstance(dtype, torch.dtype):
+            raise ValueError(f"{views['dtype']!r} is no type of numbers")
+        return ViewPlan(**views | {"dtype": dtype})
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder / CONFIG, repr(error)) from error
 
 
 def _read_config(folder: Path, role: str) -> dict[str, Any]:

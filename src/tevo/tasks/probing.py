@@ -50,7 +50,7 @@ def read_claim(row: Mapping[str, Any], phrases: Sequence[str], windows: int | No
 
     Args:
         row: ``qid``, ``vid``, ``query`` and ``pred_relevant_windows`` (seconds); ``options`` and ``pred_answer`` where
-            there was something to choose.
+            there was something to choose, ``shown`` (``[start, end]``, seconds) where a part of the video was.
         phrases: the judge's bank: open questions are answered over it.
         windows: how many of the row's windows are its evidence, in their order; None for all. Where windows are ranked
             guesses (Moment-DETR), the first is.
@@ -65,7 +65,8 @@ def read_claim(row: Mapping[str, Any], phrases: Sequence[str], windows: int | No
             "predictions.jsonl"
         )
     text, ask = str(row["query"]), parse(str(row["query"]))
-    question = Question(str(row["qid"]), str(row["vid"]), text, str(row.get("kind") or ask.kind))
+    shown = Span(*(float(second) for second in row["shown"])) if row.get("shown") else None
+    question = Question(str(row["qid"]), str(row["vid"]), text, str(row.get("kind") or ask.kind), shown=shown)
     spans = windows_of(row)[:windows]
     options, said = tuple(row.get("options") or ()), str(row.get("pred_answer") or "")
     if options or said:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import docstring_parser
 from jsonargparse import ArgumentParser
 
 from tevo.verbs.configs import copy_configs, shipped_configs
+from tevo.verbs.eval import eval_
 from tevo.verbs.table import SMALL_VERBS
 
 
@@ -21,11 +23,13 @@ def parser_of(verb: str) -> ArgumentParser:
     parser = ArgumentParser(
         prog=f"tevo {verb}", description=f"{SMALL_VERBS[verb]}.", exit_on_error=False, allow_abbrev=False
     )
-    parser.add_function_arguments(_FUNCTIONS[verb], as_positional=True, skip={"folder", "options"})
-    if verb == "ask":  # several words after one option
-        parser.add_argument("--options", nargs="+", default=[], help="two or more answers to choose from")
+    words = {word.lstrip("-"): word for word in _WORDS.get(verb, ())}
+    parser.add_function_arguments(_FUNCTIONS[verb], as_positional=True, skip={"folder", *words})
     if verb == "init":  # the one positional word that may be left out
         parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="where conf/ is put")
+    for param in docstring_parser.parse(_FUNCTIONS[verb].__doc__ or "").params:
+        if (name := param.arg_name) in words:
+            parser.add_argument(words[name], nargs="+", default=[], help=param.description)
     return parser
 
 
@@ -120,8 +124,12 @@ def score(
     out: Path | None = None,
     fractions: bool = False,
     confidence: float = 0.95,
+    judge: str | None = None,
+    videos: Path | None = None,
+    evidence: int = 200,
+    cache_dir: Path | None = None,
 ) -> None:
-    """Score predictions that anyone has made; no model and no video is needed.
+    """Score predictions that anyone has made; no model and no video is needed, unless their evidence is to be judged.
 
     Args:
         benchmark: its name, as `tevo list` prints it; `generic` for rows of your own.
@@ -132,10 +140,16 @@ def score(
         out: the report (JSON); score-BENCHMARK-PROTOCOL.json here when not given.
         fractions: predicted spans are shares of the video's length (0..1), not seconds.
         confidence: of the bootstrap intervals, 0..1; videos are drawn.
+        judge: a run or its hf/round-N/solver, to say how good the evidence is (`tevo evidence`); needs the videos.
+        videos: the folder that they lie in.
+        evidence: about how many questions have their evidence judged, of videos drawn.
+        cache_dir: as --data.cache_dir of the judge's run.
     """
     from tevo.verbs.score import run_score
 
-    run_score(benchmark, predictions, annotations, protocol, out, fractions, confidence)
+    run_score(
+        benchmark, predictions, annotations, protocol, out, fractions, confidence, judge, videos, evidence, cache_dir
+    )
 
 
 def doctor(backbone: str | None = None, cache_dir: Path | None = None) -> None:
@@ -209,6 +223,8 @@ def ask(
     print(run_ask(video, question, options, model, Answering(answering), subtitles, out, cache_dir))
 
 
+_WORDS = {"ask": ("--options",), "eval": ("models", "--protocols")}
+"""Arguments that take several words, not a list in brackets."""
 _FUNCTIONS: dict[str, Callable[..., None]] = {
     "ask": ask,
     "index": index,
@@ -216,6 +232,7 @@ _FUNCTIONS: dict[str, Callable[..., None]] = {
     "list": list_,
     "init": init,
     "doctor": doctor,
+    "eval": eval_,
     "evidence": evidence,
     "report": report,
     "score": score,

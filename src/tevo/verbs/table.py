@@ -22,6 +22,7 @@ SMALL_VERBS = {
     "list": "backbones, benchmarks, rewards and shipped configs, and where each comes from",
     "init": "copy the shipped configs into a folder, to edit",
     "doctor": "versions, devices, readers, caches, backbones: what works on this machine, and why not",
+    "eval": "models on benchmarks, side by side under one spec, with intervals; may be stopped and taken up again",
     "evidence": "how good the evidence of a predictions file is, asked of a model, without labels",
     "report": "write report.html of a finished or running run, and print its table",
     "score": "score a file of predictions on a benchmark, under the rules of any published scorer",
