@@ -1,8 +1,9 @@
 """What the co-evolution asks of its two roles, be they heads on an encoder or a model that writes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypedDict
 
 import lightning.pytorch as pl
@@ -102,6 +103,14 @@ class Learner(pl.LightningModule, ABC):
     @abstractmethod
     def update(self, gathered: Gathered, fresh: bool = True) -> Step:
         """The policy loss on rollouts; ``fresh`` while no step was taken on them."""
+
+    def export(self, folder: Path, card: Mapping[str, Any]) -> None:
+        """Write it in the layout of its own library too, where there is one; heads on an encoder have none.
+
+        Args:
+            folder: under which it comes to lie.
+            card: what the model cards tell of the round.
+        """
 
 
 class Asks(Learner):

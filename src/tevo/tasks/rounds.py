@@ -153,12 +153,14 @@ class Rounds(Roles):
             tqdm.write(self.records.line())
 
     def _save_models(self, round: int) -> None:
-        """Write both roles under ``hf/round-N`` for :func:`tevo.load`."""
+        """Write both roles under ``hf/round-N`` for :func:`tevo.load`, and for their own library where there is one."""
         card = {"round": round, **self.records.rounds[-1].metrics}
         release = Release(self.backbone, self.alignment, self.data.store.plan, self.questioner.phrases, card)
         place = self.folder / "hf" / f"round-{round}"
         save_solver(place / "solver", self.solver, release)
         save_questioner(place / "questioner", self.questioner, release)
+        self.solver.export(place / "solver", card)
+        self.questioner.export(place / "questioner", card)
 
     def _served(self, batches: EpochLoader[Any, Batch], text: str) -> Iterator[tuple[int, Batch]]:
         """Each batch with its number, behind a bar; making them counts as waiting."""

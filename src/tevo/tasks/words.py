@@ -14,6 +14,7 @@ class Words:
     temperature: float = 1.0  # of the policy, in rollout and update alike
     control_votes: int = 4  # assumed; replies under each intervention
     refills: int = 1  # assumed; times that questions whose groups teach nothing are answered anew in a step
+    merged: bool = True  # write every round's whole model with the role in it too, beside the adapter
     max_mismatch: float = 0.05  # assumed; largest |log-prob in rollout - in update| that the first step may show
 
     def sampling(self, stop: tuple[str, ...]) -> Sampling:

@@ -127,6 +127,11 @@ def test_a_run_leaves_what_was_written_and_is_asked_again(fit, talker, world, tm
     results = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert [result["round"] for result in results["rounds"]] == [0, 1]
 
+    whole = tmp_path / "run" / "hf" / "round-1" / "questioner" / "merged"
+    assert {"config.json", "generation_config.json", "model.safetensors", "README.md"} <= {
+        p.name for p in whole.iterdir()
+    }
+
     start = talker()
     moved = one.solver.weights.state_dict()
     base = start.model.state_dict()

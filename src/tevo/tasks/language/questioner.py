@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,6 +22,7 @@ from tevo.prompts.templates import load_templates
 from tevo.structures import Question, Span
 from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.language.experience import Policy, Spoken
+from tevo.tasks.language.export import export_role
 from tevo.tasks.language.reading import CUT_OFF
 from tevo.tasks.language.stretches import stretch, windows_of
 from tevo.tasks.language.viewed import Viewed, views_of
@@ -85,6 +88,10 @@ class LanguageQuestioner(Asks):
     def groups(self) -> list[ParameterGroup]:
         """See :meth:`Learner.groups`."""
         return [{"params": list(self.weights.parameters()), "lr": self.config.lr, "name": ROLE}]
+
+    def export(self, folder: Path, card: Mapping[str, Any]) -> None:
+        """See :meth:`Learner.export`: peft's layout of the adapter, transformers' of the merged model."""
+        export_role(folder, self._model[0], ROLE, card, self.config.words.merged)
 
     def draft(self, videos: VideoBatch, kinds: tuple[str, ...], generator: torch.Generator, tag: str) -> Draft:
         """See :meth:`Asks.draft`: the kinds in turn, each of a stretch of its own."""

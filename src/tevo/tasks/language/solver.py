@@ -1,6 +1,8 @@
 """The Solver as a language-model policy: learns from the pool, by likelihood of the pseudo-labels or by GRPO."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
@@ -17,6 +19,7 @@ from tevo.prompts.solver import STOP, SolverReply, letter_of, solver_prompt, wri
 from tevo.prompts.templates import load_templates
 from tevo.structures import Question, Span
 from tevo.tasks.language.experience import Policy, Spoken, widen
+from tevo.tasks.language.export import export_role
 from tevo.tasks.language.judge import LanguageJudge
 from tevo.tasks.language.reading import Read, read_completions
 from tevo.tasks.language.saying import say_all
@@ -64,6 +67,10 @@ class LanguageSolver(Answers):
     def groups(self) -> list[ParameterGroup]:
         """See :meth:`Learner.groups`."""
         return [{"params": list(self.weights.parameters()), "lr": self.config.lr, "name": ROLE}]
+
+    def export(self, folder: Path, card: Mapping[str, Any]) -> None:
+        """See :meth:`Learner.export`: peft's layout of the adapter, transformers' of the merged model."""
+        export_role(folder, self._model[0], ROLE, card, self.config.words.merged)
 
     def judge(self, votes: int, views: int, frozen: bool = False) -> LanguageJudge:
         """See :meth:`Answers.judge`; replies differ by themselves, so that no view is jittered."""
