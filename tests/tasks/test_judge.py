@@ -7,7 +7,6 @@ from tevo.heads.evidence import HeadConfig
 from tevo.heads.queries import encode_queries, pad_spans
 from tevo.structures import Question, Span, VideoTokens
 from tevo.tasks.judge import Judge, compact, jitter
-from tevo.tasks.pooling import examine_questions
 from tevo.tasks.solver import Solver, SolverConfig
 from tevo.video.interventions import keep_spans
 
@@ -38,7 +37,7 @@ def questions(clauses):
 
 def examine(judge, videos, questions, seed=0, **options):
     rows = torch.zeros(len(questions), dtype=torch.long)
-    return examine_questions(judge, videos, questions, rows, torch.Generator().manual_seed(seed), **options)
+    return judge.put(videos, questions, rows, torch.Generator().manual_seed(seed), **options)
 
 
 def test_without_a_video_an_untrained_policy_guesses(judge, scene, questions):

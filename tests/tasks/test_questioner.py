@@ -11,7 +11,6 @@ from tevo.prompts.grammar import parse
 from tevo.structures import VideoTokens
 from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.judge import Judge
-from tevo.tasks.pooling import examine_questions
 from tevo.tasks.questioner import Questioner
 from tevo.tasks.solver import Solver, SolverConfig
 
@@ -35,7 +34,7 @@ def examine(concepts):
     judge = Judge(Solver(concepts.spec.dim, concepts.spec.dim, concepts, SolverConfig()).policy, concepts, 6, 2)
 
     def put(videos, questions, rows):
-        return examine_questions(judge, videos, questions, rows, torch.Generator().manual_seed(3))
+        return judge.put(videos, questions, rows, torch.Generator().manual_seed(3))
 
     return put
 
