@@ -11,7 +11,8 @@ answering are in. tevo reads more out of a reply (a confidence, probabilities of
 of the world has six questions, as those of NExT-GQA have; ``--per-video 1`` is the case in which nothing is shared
 between questions.
 
-``seconds`` is process time, which other users of a machine do not change; ``wall_s`` stands beside it. lmms-eval's class loads bfloat16, which a CPU is slow at; it is made float32 after loading.
+``seconds`` is process time, which other users of a machine do not change; ``wall_s`` stands beside it. The class of
+lmms-eval loads bfloat16, which a CPU is slow at; it is made float32 after loading.
 """
 
 import argparse
