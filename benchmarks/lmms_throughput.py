@@ -131,31 +131,37 @@ def run_lmms(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_tevo(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
     """The same by tevo."""
-    from dataclasses import replace
+    import torch
 
-    from tevo.answer import LanguageAnswerer
+    from tevo.answer import Answerer
     from tevo.backbones.qwen_vl.adapter import QwenVL
+    from tevo.data.views import ViewPlan
+    from tevo.tasks.casting import cast_solver
+    from tevo.tasks.folders import Release
+    from tevo.tasks.matching import describe_backbone
+    from tevo.tasks.solving import SolverConfig
+    from tevo.tasks.words import Words
 
-    per_frame = (SIDE_PX // 16) ** 2  # cells of two patches a side; a token is a cell of two frames
+    budget = spec["frames"] // 2 * (SIDE_PX // 16) ** 2  # a token is a cell of 16 px in two frames
     model = QwenVL(str(folder / "model"))
-    answerer = LanguageAnswerer(
-        model, "tiny", None, folder / "cache", None, spec["frames"] // 2 * per_frame, spec["frames"]
-    )
-    answerer.looker.sampling = replace(answerer.looker.sampling, max_new_tokens=spec["tokens"])
+    plan = ViewPlan(model.spec.fps, spec["frames"], 1, 0, torch.float32, budget)
+    config = SolverConfig(words=Words("tiny", max_new_tokens=spec["tokens"]))
+    solver = cast_solver(model, describe_backbone(model), config)
     tokens: Counter[str] = Counter()
     sample = model.sample
 
-    def count(prompts: Any, *args: Any) -> Any:  # noqa: ANN401 (as of the model)
-        drawn = sample(prompts, *args)
+    def count(prompts: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401 (as of the model)
+        drawn = sample(prompts, *args, **named)
         tokens["video"] += sum(prompt.video.num_tokens for prompt in prompts)
         tokens["new"] += int(drawn.mask.sum())
         return drawn
 
     model.sample = count
     asked = questions(spec)
-    answerer.answer_all(asked[:1], progress=False)  # to warm up
+    release = Release(model, {}, plan, ())
+    Answerer(solver, release, folder / "warm").answer_all(asked[:1], progress=False)
     tokens.clear()
-    replies: list[Any] = []
+    answerer, replies = Answerer(solver, release, folder / "cache"), list[Any]()
     found = timed(lambda: replies.extend(answerer.answer_all(asked, progress=False)))
     return found | {"questions": sum(reply.answer is not None for reply in replies), "tokens": dict(tokens)}
 
