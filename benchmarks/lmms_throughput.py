@@ -114,6 +114,8 @@ def run_lmms(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
         return out
 
     def answer_timed(requests: Any) -> Any:  # noqa: ANN401 (of lmms-eval)
+        answer(requests[:1])  # to warm up
+        tokens.clear()
         replies: list[Any] = []
         found.update(timed(lambda: replies.extend(answer(requests))))
         return replies
@@ -121,11 +123,9 @@ def run_lmms(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     model._model.generate, model.generate_until = count, answer_timed
     tasks = TaskManager(include_path=str(folder), include_defaults=False)
-    for limit in (1, None):  # the first is to warm up
-        tokens.clear()
-        result = evaluator.simple_evaluate(
-            model=model, tasks=["throughput"], task_manager=tasks, limit=limit, bootstrap_iters=0, log_samples=False
-        )
+    result = evaluator.simple_evaluate(
+        model=model, tasks=["throughput"], task_manager=tasks, bootstrap_iters=0, log_samples=False
+    )
     return found | {"questions": result["n-samples"]["throughput"]["effective"], "tokens": dict(tokens)}
 
 
