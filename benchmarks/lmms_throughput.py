@@ -5,20 +5,19 @@
     python benchmarks/lmms_throughput.py --world runs/world-small --json lmms_throughput.json
 
 The same weights (random ones with --random) in float32, the same prompts, as many frames of a video at the same size,
-at most as many new tokens, greedy, one thread; a line is a process of its own, one after the other, with nothing cached
-before. Loading the model is left out on both sides; decoding the videos and answering are in. tevo reads more out of a
-reply (a confidence, probabilities of options) and pays for it. A test video of the world has six questions, as those of
-NExT-GQA have; ``--per-video 1`` is the case in which nothing is shared between questions.
+at most as many new tokens, greedy, one thread; the lines run one after the other in one process, each after a question
+to warm up with, and nothing else is cached before. Loading the model is left out on both sides; decoding the videos and
+answering are in. tevo reads more out of a reply (a confidence, probabilities of options) and pays for it. A test video
+of the world has six questions, as those of NExT-GQA have; ``--per-video 1`` is the case in which nothing is shared
+between questions.
 
-``seconds`` is process time (all threads), of which little is left to the other users of a machine; ``wall_s`` stands
-beside it. lmms-eval's class loads bfloat16, which a CPU is slow at; it is made float32 after loading.
+``seconds`` is process time, which other users of a machine do not change; ``wall_s`` stands beside it. The class of
+lmms-eval loads bfloat16, which a CPU is slow at; it is made float32 after loading.
 """
 
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -26,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__)
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {"HF_HUB_OFFLINE": "1"}  # before torch
 SIDE_PX = 64  # of a frame of the world
 TASK = """
 task: throughput
@@ -115,6 +114,8 @@ def run_lmms(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
         return out
 
     def answer_timed(requests: Any) -> Any:  # noqa: ANN401 (of lmms-eval)
+        answer(requests[:1])  # to warm up
+        tokens.clear()
         replies: list[Any] = []
         found.update(timed(lambda: replies.extend(answer(requests))))
         return replies
@@ -125,52 +126,48 @@ def run_lmms(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
     result = evaluator.simple_evaluate(
         model=model, tasks=["throughput"], task_manager=tasks, bootstrap_iters=0, log_samples=False
     )
-    questions = result["n-samples"]["throughput"]["effective"]
-    return found | {"questions": questions, "tokens": dict(tokens)}
+    return found | {"questions": result["n-samples"]["throughput"]["effective"], "tokens": dict(tokens)}
 
 
 def run_tevo(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Tevo's own evaluation."""
-    from dataclasses import replace
+    """The same by tevo."""
+    import torch
 
-    from tevo.answer import LanguageAnswerer
+    from tevo.answer import Answerer
     from tevo.backbones.qwen_vl.adapter import QwenVL
+    from tevo.data.views import ViewPlan
+    from tevo.tasks.casting import cast_solver
+    from tevo.tasks.folders import Release
+    from tevo.tasks.matching import describe_backbone
+    from tevo.tasks.solving import SolverConfig
+    from tevo.tasks.words import Words
 
-    per_frame = (SIDE_PX // 16) ** 2  # cells of two patches a side; a token is a cell of two frames
+    budget = spec["frames"] // 2 * (SIDE_PX // 16) ** 2  # a token is a cell of 16 px in two frames
     model = QwenVL(str(folder / "model"))
-    answerer = LanguageAnswerer(
-        model, "tiny", None, folder / "cache", None, spec["frames"] // 2 * per_frame, spec["frames"]
-    )
-    answerer.looker.sampling = replace(answerer.looker.sampling, max_new_tokens=spec["tokens"])
+    plan = ViewPlan(model.spec.fps, spec["frames"], 1, 0, torch.float32, budget)
+    config = SolverConfig(words=Words("tiny", max_new_tokens=spec["tokens"]))
+    solver = cast_solver(model, describe_backbone(model), config)
     tokens: Counter[str] = Counter()
     sample = model.sample
 
-    def count(prompts: Any, *args: Any) -> Any:  # noqa: ANN401 (as of the model)
-        drawn = sample(prompts, *args)
+    def count(prompts: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401 (as of the model)
+        drawn = sample(prompts, *args, **named)
         tokens["video"] += sum(prompt.video.num_tokens for prompt in prompts)
         tokens["new"] += int(drawn.mask.sum())
         return drawn
 
     model.sample = count
     asked = questions(spec)
-    replies: list[Any] = []
+    release = Release(model, {}, plan, ())
+    Answerer(solver, release, folder / "warm").answer_all(asked[:1], progress=False)
+    tokens.clear()
+    answerer, replies = Answerer(solver, release, folder / "cache"), list[Any]()
     found = timed(lambda: replies.extend(answerer.answer_all(asked, progress=False)))
     return found | {"questions": sum(reply.answer is not None for reply in replies), "tokens": dict(tokens)}
 
 
-def measure(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Run a line in a process of its own."""
-    command = [sys.executable, str(HERE), "--line", json.dumps(dict(spec)), "--folder", str(folder)]
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {"HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, env=os.environ | threads, capture_output=True, text=True, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"line"')]
-    if done.returncode or not lines:
-        return {"failed": done.stderr.strip().splitlines()[-3:]}
-    return dict(json.loads(lines[-1]))
-
-
 def main() -> None:
-    """Parse the command line; run all lines, or one of them."""
+    """Parse the command line; run all lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", type=Path, help="a world of `tevo world`")
     parser.add_argument("--videos", type=int, default=20, help="of its test set")
@@ -179,33 +176,20 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=32, help="bound of a reply")
     parser.add_argument("--random", action="store_true", help="random weights")
     parser.add_argument("--json", type=Path, help="where the result goes")
-    parser.add_argument("--line", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.line:
-        import torch
-
-        torch.set_num_threads(1)
-        spec = json.loads(args.line)
-        print(
-            json.dumps({"line": spec["line"]} | (run_tevo if spec["line"] == "tevo" else run_lmms)(args.folder, spec))
-        )
-        return
     shared = {name: getattr(args, name) for name in ("videos", "per_video", "frames", "tokens", "random")}
     shared["world"] = str(args.world)
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as made:
         prepare(Path(made), shared)
         for line, batch in (("lmms_eval_1", 1), ("lmms_eval_8", 8), ("tevo", 0)):
-            found[line] = row = measure(shared | {"line": line, "batch": batch}, Path(made))
-            if "seconds" in row:
-                row |= {"per_s": row["questions"] / row["seconds"], "per_wall_s": row["questions"] / row["wall_s"]}
+            run = run_tevo if line == "tevo" else run_lmms
+            found[line] = row = run(Path(made), shared | {"batch": batch})
+            row |= {"per_s": row["questions"] / row["seconds"], "per_wall_s": row["questions"] / row["wall_s"]}
             print(line, row, flush=True)
-    result: dict[str, Any] = {"spec": shared, "lines": found}
-    if all("per_s" in row for row in found.values()):
-        best = max(row["per_s"] for name, row in found.items() if name != "tevo")
-        result["ratio"] = round(found["tevo"]["per_s"] / best, 2)
-        print(f"tevo: {result['ratio']} times as many questions a second as the faster line of lmms-eval")
+    best = max(row["per_s"] for name, row in found.items() if name != "tevo")
+    result = {"spec": shared, "lines": found, "ratio": round(found["tevo"]["per_s"] / best, 2)}
+    print(f"tevo: {result['ratio']} times as many questions a second as the faster line of lmms-eval")
     if args.json:
         args.json.write_text(json.dumps(result, indent=2) + "\n")
 

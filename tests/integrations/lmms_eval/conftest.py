@@ -14,7 +14,8 @@ from tevo.integrations.lmms_eval import TASKS
 from tevo.integrations.lmms_eval.benchmarks import FIGURES, make_rows
 from tevo.prompts.phrases import load_phrases
 from tevo.tasks.folders import Release, save_solver
-from tevo.tasks.solver import Solver, SolverConfig
+from tevo.tasks.solver import Solver
+from tevo.tasks.solving import SolverConfig
 
 DATA = Path(__file__).parents[2] / "data"
 CLIP = DATA / "videos" / "made" / "events7_vfr.mp4"  # 23 s

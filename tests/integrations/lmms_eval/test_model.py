@@ -110,7 +110,8 @@ def test_no_requests_no_replies(model):
     [
         ({}, "pretrained=FOLDER"),
         ({"pretrained": "x", "fps": 2, "max_frames": 32}, "fps, max_frames, which tevo does not know"),
-        ({"pretrained": "nowhere"}, "nowhere is not a solver of tevo"),
+        ({"pretrained": "nowhere"}, "'nowhere' is no folder and no backbone"),
+        ({"pretrained": "x", "answering": "at_once"}, "coarse_to_fine"),
     ],
 )
 def test_arguments_that_cannot_be_used(TevoChat, arguments, reason):

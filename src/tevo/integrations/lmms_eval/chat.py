@@ -15,7 +15,8 @@ from typing import Any, Literal
 from tevo.answer import Answer
 from tevo.data.readers.values import split_options
 from tevo.errors import TevoError
-from tevo.prompts.grammar import Ask, parse, render
+from tevo.prompts.grammar import parse
+from tevo.prompts.wording import put_in_words
 from tevo.structures import Question, Span
 
 Form = Literal["letter", "moment", "tags", "text"]
@@ -24,7 +25,6 @@ Form = Literal["letter", "moment", "tags", "text"]
 COLUMNS = ("question", "query", "caption", "sentence", "problem", "description")
 """Columns of a row that may hold what is asked, however they are written; the first that the prompt repeats counts."""
 _MOMENT = re.compile(r"\bstart(?:s|ing)?\b.{0,40}?\bend(?:s|ing)?\b", re.IGNORECASE | re.DOTALL)
-_WHEN = re.compile(r"when\s+(?:do|does|did|is|are|was|were|will|can)\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Request:
     """What one request of lmms-eval comes to.
 
     Attributes:
-        question: to be put; of options that read alike it has one.
+        question: to be put, in the words of :mod:`tevo.prompts.wording`; of options that read alike it has one.
         form: of the reply.
         options: all of them, as they are lettered in the prompt.
     """
@@ -62,10 +62,9 @@ def read_request(messages: Sequence[Mapping[str, Any]], row: Mapping[str, Any], 
     if not text:
         raise TevoError(f"{where} asks nothing: its prompt is {prompt!r}")
     form = _form(prompt.replace(asked, "") if asked else rest, options)
-    if not options and form in ("moment", "tags"):
-        text = as_when(text)
-    distinct = tuple(dict.fromkeys(options))
-    return Request(Question(where, video, text, parse(text).kind, distinct, shown=shown), form, options)
+    kind = "when" if not options and form in ("moment", "tags") else parse(text).kind
+    question = Question(where, video, text, kind, options, shown=shown)
+    return Request(put_in_words(question), form, options)
 
 
 def _video(media: Sequence[Mapping[str, Any]], where: str) -> tuple[str, Span | None]:
@@ -101,13 +100,6 @@ def _form(instructions: str, options: Sequence[str]) -> Form:
     if options:
         return "letter"
     return "moment" if _MOMENT.search(instructions) else "text"
-
-
-def as_when(text: str) -> str:
-    """A query for a moment as the grammar asks it; what is in the grammar already stays."""
-    if parse(text).kind != "open":
-        return text
-    return render(Ask("when", _WHEN.sub("", text.strip()).rstrip(" .?!")))
 
 
 def write_answer(answer: Answer, request: Request) -> str:

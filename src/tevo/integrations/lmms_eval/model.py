@@ -6,7 +6,7 @@ from typing import Any
 
 from lmms_eval.api.model import lmms
 
-from tevo.answer import load
+from tevo.answer import Answering, load
 from tevo.errors import TevoError
 from tevo.integrations.lmms_eval.chat import read_request, write_answer
 
@@ -20,12 +20,14 @@ class TevoChat(lmms):  # type: ignore[misc]  # lmms-eval says no types
     to it.
 
     Args:
-        pretrained: ``hf/round-N/solver`` of a run.
+        pretrained: what :func:`tevo.load` takes: a run, a Solver's folder, a language model's, a backbone's name.
         batch_size: as lmms-eval gives it, a text; questions are batched by their videos instead.
         max_batch_size: likewise.
         device: where the model is put.
         cache_dir: as in :func:`tevo.load`.
         max_cache_gb: as in :func:`tevo.load`.
+        answering: ``single``, ``coarse_to_fine`` or ``divide_and_conquer``.
+        subtitles: whether subtitles are read too, beside a video or inside it.
 
     Raises:
         TevoError: an argument that is unknown, no ``pretrained``, or a folder that cannot be loaded.
@@ -41,14 +43,17 @@ class TevoChat(lmms):  # type: ignore[misc]  # lmms-eval says no types
         device: str | None = None,
         cache_dir: str | None = None,
         max_cache_gb: float = 20.0,
+        answering: str = "single",
+        subtitles: bool = False,
         **unknown: Any,
     ) -> None:
         super().__init__()
-        known = "pretrained, cache_dir, max_cache_gb"
+        known = "pretrained, cache_dir, max_cache_gb, answering, subtitles"
         if unknown:
             raise TevoError(f"--model_args has {', '.join(unknown)}, which tevo does not know; it knows {known}")
         if not pretrained:
-            raise TevoError("--model_args names no model: give pretrained=FOLDER, the hf/round-N/solver of a run")
+            raise TevoError("--model_args names no model: give pretrained=FOLDER, such as hf/round-N/solver of a run")
+        self.answering, self.subtitles = Answering(answering), bool(subtitles)
         self.answerer = load(pretrained, cache_dir=cache_dir, max_cache_gb=float(max_cache_gb), device=device)
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
@@ -63,11 +68,14 @@ class TevoChat(lmms):  # type: ignore[misc]  # lmms-eval says no types
             _, make_messages, _, number, task, split = request.args
             row = self.task_dict[task][split][number]
             asked.append(read_request(make_messages(row), row, f"{task} row {number}"))
-        questions = [one.question for one in asked]
+        said = self.answerer.answer_all(
+            [one.question for one in asked],
+            progress=self.rank == 0,
+            answering=self.answering,
+            subtitles=self.subtitles,
+        )
         replies = []
-        for request, one, reply in zip(
-            requests, asked, self.answerer.answer_all(questions, progress=self.rank == 0), strict=True
-        ):
+        for request, one, reply in zip(requests, asked, said, strict=True):
             if reply.answer is None:
                 log.warning("%s is not answered: %s: %s", one.question.id, one.question.video, reply.reason)
             text = "" if reply.answer is None else write_answer(reply.answer, one)
