@@ -40,7 +40,6 @@ from tevo.structures import Question, Span
 HELD_OUT = 20  # every 20th clip measures, the others train
 GRIDS = ((2, 0.6), (3, 0.2), (4, 0.2))  # cells a side, share of the lessons: the whole video, and a closer look
 TURNS = 6
-CAPTIONS_ALONE = 0.3  # share of the steps in which a video is a single clip
 FEWEST = 0.08  # share of the clips at first; all of them when videos begin to grow
 
 
@@ -90,8 +89,8 @@ class School:
 
     def num_clips(self, done: float) -> int:
         """Clips of the next video: one at first, then up to seven."""
-        most = 1 + min(6, int(16 * max(0.0, done - CAPTIONS_ALONE + 1 / 16)))
-        if done < CAPTIONS_ALONE:
+        most = 1 + min(6, int(16 * max(0.0, done - self.args.captions_alone + 1 / 16)))
+        if done < self.args.captions_alone:
             return 1
         return self.rng.choice([1, *range(1, most + 1), *range(1, most + 1)])
 
@@ -100,7 +99,7 @@ class School:
         videos, turns, tokens = [], [], 0
         while tokens < self.args.tokens:
             num_clips = self.num_clips(done)
-            self.teacher.share = min(1.0, FEWEST + (1 - FEWEST) * done / CAPTIONS_ALONE)
+            self.teacher.share = min(1.0, FEWEST + (1 - FEWEST) * done / max(1e-6, self.args.captions_alone))
             caption = num_clips == 1 and self.rng.random() < 0.8
             lesson = self.teacher.lesson(
                 num_clips, 1 if caption else min(TURNS, 2 * num_clips), self.rng.choice([2.0, 2.0, 4.0]), caption
@@ -219,6 +218,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--sight", type=int, default=600, help="steps of the vision tower alone, before the others")
     parser.add_argument("--frozen_sight", action="store_true", help="the tower does not learn from words")
+    parser.add_argument("--captions_alone", type=float, default=0.3, help="share of the steps with single clips alone")
     parser.add_argument("--tokens", type=int, default=6000, help="tokens a step, about")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--lr", type=float, default=3e-3)

@@ -32,6 +32,11 @@ class VideoFeatures:
     watched: Watched | None = None  # what a language model reads; the tokens are then the means of its steps
     closer: Callable[[Sequence[Span]], Watched | None] | None = None  # a sharper look at some spans, from the file
 
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the video at the base rate: an encoder's, or those in a language model's prompt."""
+        return int(self.tokens.mask.sum()) if self.watched is None else self.watched.num_tokens
+
 
 @dataclass(frozen=True)
 class ViewPlan:

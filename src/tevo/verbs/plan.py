@@ -116,7 +116,7 @@ def make_plan(cli: Rehearsal, folder: Path) -> Plan:
     return Plan(
         survey=survey,
         sample=len(sample),
-        tokens=[int(item.tokens.mask.sum()) for item in features],
+        tokens=[item.num_tokens for item in features],
         feature_bytes=num_bytes / frames * sum(survey.frames.values()),
         bound_bytes=data.max_cache_bytes,
         memory_bytes=round(MORE_MEMORY * peak_bytes()),
