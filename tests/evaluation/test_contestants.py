@@ -78,6 +78,7 @@ def test_a_model_looks_as_the_spec_says(runs, cache):
 
 
 def test_a_language_model_has_a_budget_of_tokens_and_answers_in_words(cache, tmp_path, choice, rows, monkeypatch):
+    pytest.importorskip("peft")
     monkeypatch.setattr("tevo.answer.loading.build_backbone", lambda name: build_backbone(name, pretrained=False))
     (one,) = find_contestants(["qwen2_5_vl_tiny"], cache)
     assert set(one.looks) == {"fps", "max_frames", "max_tokens"}
