@@ -1,12 +1,14 @@
 """Models by what a user calls them: runs, backbones, and what a run was before it learnt."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from tevo.backbones import build_backbone
 from tevo.errors import TevoError
-from tevo.evaluation import agreed_spec, find_contestants
+from tevo.evaluation import agreed_spec, evaluate, find_contestants
 from tevo.structures import Question
 
 LONG = Path(__file__).parents[1] / "data" / "videos" / "made" / "events7_vfr.mp4"
@@ -18,9 +20,9 @@ ASKED = [
 ]
 
 
-def test_labels_and_sources(runs):
+def test_labels_and_sources(runs, cache):
     run = runs / "run"
-    found = find_contestants(["base", str(run / "hf" / "round-0" / "solver"), f"mine={run}", "clip_tiny"])
+    found = find_contestants(["base", str(run / "hf" / "round-0" / "solver"), f"mine={run}", "clip_tiny"], cache)
     assert [one.label for one in found] == ["base", "round-0", "mine", "clip_tiny"]
     base, zero, mine, bare = found
     assert mine.source.endswith("round-1/solver")  # a run without metrics: its last round
@@ -73,3 +75,17 @@ def test_a_model_looks_as_the_spec_says(runs, cache):
     (reply,) = model.answer_all(ASKED[:1], progress=False)
     assert reply.answer.token_forwards == 6
     assert model.store.plan.seed == 0
+
+
+def test_a_language_model_has_a_budget_of_tokens_and_answers_in_words(cache, tmp_path, choice, rows, monkeypatch):
+    pytest.importorskip("peft")
+    monkeypatch.setattr("tevo.answer.loading.build_backbone", lambda name: build_backbone(name, pretrained=False))
+    (one,) = find_contestants(["qwen2_5_vl_tiny"], cache)
+    assert set(one.looks) == {"fps", "max_frames", "max_tokens"}
+    spec = agreed_spec({one.label: one.looks}, max_frames=8, max_tokens=32)
+    assert (spec.max_tokens, spec.dense_factor) == (32, None)
+    results = evaluate([one], [choice(rows[:2])], spec, tmp_path / "out", evidence=5, cache_dir=cache, progress=False)
+    lines = (tmp_path / "out" / "generic" / "qwen2_5_vl_tiny" / "predictions.jsonl").read_text().splitlines()
+    assert all(isinstance(json.loads(line)["completion"], str) for line in lines) and len(lines) == 2
+    (found,) = results["benchmarks"]
+    assert found["evidence"] == {} and "of which there is none" in found["notes"][-1]

@@ -58,19 +58,20 @@ class Contestant:
         return Answerer(solver, release, cache_dir, device=device)
 
 
-def find_contestants(sources: Sequence[str]) -> list[Contestant]:
+def find_contestants(sources: Sequence[str], cache_dir: Path | None = None) -> list[Contestant]:
     """Models by what a user calls them.
 
     Args:
         sources: runs, their ``hf/round-N/solver`` folders, folders of language models, names of registered backbones,
             or ``base`` for the backbone of the first run among them, zero-shot; each may be labelled: ``label=source``.
+        cache_dir: of the index and the features, as ``--data.cache_dir``.
 
     Raises:
         TevoError: something that is none of these, two models with one label, ``base`` without a run.
     """
     pairs = [_labelled(source) for source in sources]
     runs = [solver_folder(Path(source)) for _, source in pairs if source != BASE and Path(source).is_dir()]
-    found = [_contestant(label, source, [run for run in runs if is_solver(run)]) for label, source in pairs]
+    found = [_contestant(label, source, [run for run in runs if is_solver(run)], cache_dir) for label, source in pairs]
     labels = [contestant.label for contestant in found]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
@@ -87,7 +88,7 @@ def _labelled(source: str) -> tuple[str, str]:
     return label, rest
 
 
-def _contestant(label: str, source: str, runs: Sequence[Path]) -> Contestant:
+def _contestant(label: str, source: str, runs: Sequence[Path], cache_dir: Path | None) -> Contestant:
     if source == BASE and not runs:
         raise TevoError(
             f"`{BASE}` is the backbone of a run beside it, before it learnt: give the hf/round-N/solver folder of one "
@@ -95,7 +96,7 @@ def _contestant(label: str, source: str, runs: Sequence[Path]) -> Contestant:
         )
     folder = runs[0] if source == BASE else solver_folder(Path(source))
     if not is_solver(folder):
-        return _built(label or Path(source).name, source)
+        return _built(label or Path(source).name, source, cache_dir)
     looks = _looks(read_plan(folder))
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
     if source == BASE:
@@ -103,9 +104,9 @@ def _contestant(label: str, source: str, runs: Sequence[Path]) -> Contestant:
     return Contestant(label or _name(folder, runs), str(folder), True, looks, digest)
 
 
-def _built(label: str, source: str) -> Contestant:
+def _built(label: str, source: str, cache_dir: Path | None) -> Contestant:
     """A backbone's name, or a language model's folder: built to see what it is."""
-    model = load(source)
+    model = load(source, cache_dir=cache_dir)
     weights = f"zero-shot of {model.store.backbone.spec.fingerprint}"
     return Contestant(label, source, True, _looks(model.store.plan), weights, model)
 

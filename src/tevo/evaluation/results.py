@@ -102,8 +102,8 @@ def model_folder(out: Path, benchmark: str, label: str) -> Path:
 
 
 def judge_benchmark(
-    judge: Answerer,
     label: str,
+    judge: Answerer,
     asked: Asked,
     predicted: Mapping[str, Predicted],
     number: int,
@@ -114,8 +114,8 @@ def judge_benchmark(
     """Evidence quality of every model on the same questions, by one judge, and each prediction's in a file.
 
     Args:
+        label: of the judge.
         judge: the model that is asked.
-        label: the judge's own.
         asked: of the benchmark.
         predicted: by the models' labels.
         number: how many questions, about.

@@ -47,7 +47,8 @@ def evaluate(
         choices: the benchmarks.
         spec: how every model looks and is asked.
         out: folder of the results.
-        evidence: about how many questions of each benchmark have their evidence judged, by the first model; 0 for none.
+        evidence: about how many questions of each benchmark have their evidence judged, by the first model that is no
+            language model; 0 for none.
         confidence: of the intervals, 0..1.
         cache_dir: of the index and the features, as ``--data.cache_dir``.
         device: where the models are put.
@@ -63,10 +64,10 @@ def evaluate(
             folder = model_folder(out, some.choice.name, contestant.label)
             freeze(folder, spec.to_row() | {"questions": some.digest, "model": contestant.weights})
     found: dict[tuple[str, str], Predicted] = {}
-    judge: Answerer | None = None
+    judge: tuple[str, Answerer] | None = None
     for contestant in contestants:
         model = contestant.open(spec, cache_dir, device)
-        judge = model if judge is None else judge
+        judge = (contestant.label, model) if judge is None and isinstance(model.solver, Solver) else judge
         for some in asked:
             folder = model_folder(out, some.choice.name, contestant.label)
             title = f"{some.choice.name}, {contestant.label}"
@@ -75,9 +76,12 @@ def evaluate(
     for some in asked:
         predicted = {c.label: found[some.choice.name, c.label] for c in contestants}
         result = score_benchmark(some, predicted, spec, out, confidence)
-        if evidence and judge is not None and isinstance(judge.solver, Solver):
-            first = contestants[0].label
-            result["evidence"] = judge_benchmark(judge, first, some, predicted, evidence, spec.seed, out, progress)
+        if evidence and judge is not None:
+            result["evidence"] = judge_benchmark(*judge, some, predicted, evidence, spec.seed, out, progress)
+        elif evidence:
+            result["notes"].append(
+                f"{some.choice.name}: evidence is judged by a model with heads, of which there is none"
+            )
         benchmarks.append(result)
     models = [{"label": c.label, "source": c.source, "weights": c.weights} for c in contestants]
     results = EvalResult(spec=spec.to_row(), confidence=confidence, models=models, benchmarks=benchmarks)

@@ -44,7 +44,8 @@ def eval_(
         fps: frames a second that every model looks at; what they were made for when not given.
         max_frames: most frames of a video, likewise; a longer one is looked at more thinly.
         max_tokens: most tokens of a video in one look of a language model, likewise.
-        evidence: about how many questions of each benchmark have their evidence judged, by the first model; 0 for none.
+        evidence: about how many questions of each benchmark have their evidence judged, by the first model that is no
+            language model; 0 for none.
         seed: of the videos that limit draws, and of the places that evidence is compared with.
         confidence: of the bootstrap intervals, 0..1; videos are drawn.
         cache_dir: as --data.cache_dir of a run, so that no video is looked at twice.

@@ -31,7 +31,7 @@ def run_eval(
     Raises:
         TevoError: for a model, a benchmark or a spec that cannot be used; before any video is looked at.
     """
-    contestants = find_contestants(models)
+    contestants = find_contestants(models, cache_dir)
     looks = {contestant.label: contestant.looks for contestant in contestants}
     how = {"answering": answering, "subtitles": subtitles, "limit": limit, "seed": seed}
     spec = agreed_spec(looks, fps, max_frames, max_tokens, **how)
