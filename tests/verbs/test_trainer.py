@@ -161,6 +161,7 @@ def test_a_refused_checkpoint_leaves_the_earlier_run_where_it_is(in_a_folder):
         *((several, 1, True) for several in (2, "2", "0,1", [0, 1])),
         *((each, 2, True) for each in (1, [0])),
     ],
+    ids=repr,
 )
 def test_several_processes_are_seen_in_what_was_asked_for(devices, num_nodes, shared):
     assert trainer_verbs.is_shared(devices, num_nodes) is shared
