@@ -3,7 +3,9 @@ import re
 import pytest
 
 from tevo.report.cards import Card
+from tevo.report.lanes import axis
 from tevo.report.timeline import timeline
+from tevo.structures import Span
 
 OPTIONS = ["grows", "blinks", "turns"]
 ASKED = {
@@ -144,3 +146,12 @@ def test_what_the_questioner_said_is_never_called_the_truth(spec):
     assert bars(card, "bar truth") == []
     assert option(card, "grows") == ["A", "grows", "Questioner", "pseudo-label", "6"]
     assert len(bars(card, "bar prediction")) == 1
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "wanted"),
+    [(0.0, 381.0, "0:00 1:00 2:00 3:00 4:00 5:00 6:00"), (1.4, 130.0, "0:30 1:00 1:30 2:00"), (0.0, 9.0, "0 s")],
+)
+def test_a_long_video_is_marked_in_round_minutes(start_s, end_s, wanted):
+    words = re.findall(r">([^<>]+)</span>", axis(Span(start_s, end_s)))
+    assert words == wanted.split() if ":" in wanted else words[0] == wanted

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from tevo.report.asked import Asked
-from tevo.report.charts import nice_ticks
-from tevo.report.lanes import clock
+from tevo.report.lanes import clock, ticks
 from tevo.report.strip import make_strip
 from tevo.structures import Span
 from tevo.video import VideoError
@@ -70,12 +69,10 @@ def _lane(draw: ImageDraw.ImageDraw, spans: Sequence[Span], whole: Span, y: int)
 
 
 def _axis(draw: ImageDraw.ImageDraw, whole: Span, y: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> None:
-    for tick in nice_ticks(whole.start_s, whole.end_s, wanted=8):
-        if whole.start_s - 0.01 * whole.length_s <= tick <= whole.end_s:
-            x = _x(tick, whole)
-            draw.line((x, y - 6, x, y - 1), LINE)
-            words = clock(tick, whole)
-            draw.text((min(x, WIDTH_PX - MARGIN_PX - draw.textlength(words, font)), y), words, SOFT, font)
+    for tick in ticks(whole):
+        x, words = _x(tick, whole), clock(tick, whole)
+        draw.line((x, y - 6, x, y - 1), LINE)
+        draw.text((min(x, WIDTH_PX - MARGIN_PX - draw.textlength(words, font)), y), words, SOFT, font)
 
 
 def _x(time_s: float, whole: Span) -> float:

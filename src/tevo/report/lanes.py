@@ -7,6 +7,9 @@ from tevo.report.charts import nice_ticks
 from tevo.report.strip import Strip
 from tevo.structures import Span
 
+MOST_TICKS = 8
+MINUTE_STEPS_S = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
+
 
 def frames(strip: Strip) -> str:
     """The picture of a strip, or why there is none."""
@@ -34,7 +37,7 @@ def track(
     bars += [bar(f"bar {style}", name, span, video) for span in inside]
     if not inside:
         bars.append(f'<span class="none">{"outside the video" if spans else "none"}</span>')
-    grid = "".join(f'<i class="rule" style="left:{_left(tick, video):.3f}%"></i>' for tick in _ticks(video))
+    grid = "".join(f'<i class="rule" style="left:{_left(tick, video):.3f}%"></i>' for tick in ticks(video))
     return (
         f'<div class="lane"><span class="who">{escape(name)}</span><div class="track">{grid}{"".join(bars)}</div></div>'
     )
@@ -53,17 +56,22 @@ def _left(time_s: float, video: Span) -> float:
     return 100 * min(max((time_s - video.start_s) / max(video.length_s, 1e-9), 0.0), 1.0)
 
 
-def _ticks(video: Span) -> list[float]:
+def ticks(video: Span) -> list[float]:
+    """Round seconds to mark; round minutes, halves and quarters of them in a long video."""
     slack = 0.01 * video.length_s  # a video from 0.03 s on still has its 0 at the left
-    ticks = nice_ticks(video.start_s, video.end_s, wanted=8)
-    return [tick for tick in ticks if video.start_s - slack <= tick <= video.end_s + slack]
+    step = next((step for step in MINUTE_STEPS_S if video.length_s <= MOST_TICKS * step), 0.0)
+    if video.length_s > 120 and step:
+        marks = [step * number for number in range(int(video.start_s // step), int(video.end_s // step) + 1)]
+    else:
+        marks = nice_ticks(video.start_s, video.end_s, wanted=MOST_TICKS)
+    return [mark for mark in marks if video.start_s - slack <= mark <= video.end_s + slack]
 
 
 def axis(video: Span) -> str:
     """Seconds under the lanes."""
     words = [
         f'<span class="{_edge(_left(tick, video))}" style="left:{_left(tick, video):.3f}%">{clock(tick, video)}</span>'
-        for tick in _ticks(video)
+        for tick in ticks(video)
     ]
     return f'<div class="track">{"".join(words)}</div>'
 
