@@ -1,7 +1,7 @@
 """Benchmarks' questions in the words that models are asked in."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tevo.prompts.grammar import parse
@@ -37,7 +37,10 @@ def test_a_question_of_the_grammar_stays_as_it_is():
     assert put("When does this happen: a door opens?").text == "When does this happen: a door opens?"
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1).filter(str.strip))
+@example("?\n.")
+@example("When does ?")
 def test_any_sentence_is_then_read_as_when_and_putting_it_twice_changes_nothing(text):
     once = put(text)
     assert parse(once.text).kind == "when"

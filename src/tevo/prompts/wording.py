@@ -31,6 +31,7 @@ def put_in_words(question: Question) -> Question:
 
 def bare_clause(text: str) -> str:
     """What is said to happen, without the stop at its end and without "when does ..." before it."""
-    clause = " ".join(text.split()).rstrip(".?! ")
+    line = " ".join(text.split())
+    clause = line.rstrip(".?! ") or line
     found = _ASKS_WHEN.fullmatch(clause)
-    return found["clause"] if found else clause or text.strip()
+    return found["clause"] if found else clause
