@@ -88,8 +88,8 @@ class School:
         )
 
     def num_clips(self, done: float) -> int:
-        """Clips of the next video: one at first, then up to seven."""
-        most = 1 + min(6, int(16 * max(0.0, done - self.args.captions_alone + 1 / 16)))
+        """Clips of the next video: one at first, then up to ``--most_clips``."""
+        most = 1 + min(self.args.most_clips - 1, int(16 * max(0.0, done - self.args.captions_alone + 1 / 16)))
         if done < self.args.captions_alone:
             return 1
         return self.rng.choice([1, *range(1, most + 1), *range(1, most + 1)])
@@ -219,6 +219,7 @@ def main() -> None:
     parser.add_argument("--sight", type=int, default=600, help="steps of the vision tower alone, before the others")
     parser.add_argument("--frozen_sight", action="store_true", help="the tower does not learn from words")
     parser.add_argument("--captions_alone", type=float, default=0.3, help="share of the steps with single clips alone")
+    parser.add_argument("--most_clips", type=int, default=7, help="clips of the longest videos")
     parser.add_argument("--tokens", type=int, default=6000, help="tokens a step, about")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--lr", type=float, default=3e-3)

@@ -7,7 +7,7 @@ import torch
 
 from tevo.objectives.consensus import PoolRule, pseudo_labels
 from tevo.structures import Question, Span, Verdict
-from tevo.tasks.judge import Examination
+from tevo.tasks.examination import Examination
 from tevo.tasks.pooling import TOO_COMMON, SignalTally, balance_answers, judge_pool, own_share, pool_signals
 
 FOUR = ("a", "b", "c", "d")

@@ -164,7 +164,7 @@ def test_each_question_gets_its_own_examination(make, scene):
 
 def _flat(number, **scores):
     from tevo.objectives.consensus import pseudo_labels
-    from tevo.tasks.judge import Examination
+    from tevo.tasks.examination import Examination
 
     votes = torch.tensor([[0, 0, 1, 1, 1, 0, 1, 0, 1, 1]]).expand(number, -1)
     spans, mask = torch.tensor([[1.0, 3.0]]).expand(number, 10, 1, 2), torch.ones(number, 10, 1, dtype=torch.bool)
