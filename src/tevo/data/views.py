@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -135,8 +135,9 @@ def restore_views(plan: ViewPlan, video: VideoInfo, name: str, stored: Mapping[s
     if "shuffled.values" in stored:
         values = stored["shuffled.values"].float()
     else:
-        values = tokens.values[:, plan.order(video, tokens.values.shape[1])]
-    return VideoFeatures(name, video.start_s, video.end_s, tokens, replace(tokens, values=values), dense)
+        values = tokens.values.index_select(1, plan.order(video, tokens.values.shape[1]))
+    mixed = VideoTokens(values, tokens.spans, tokens.mask)
+    return VideoFeatures(name, video.start_s, video.end_s, tokens, mixed, dense)
 
 
 def distinct(batch: FrameBatch) -> FrameBatch:

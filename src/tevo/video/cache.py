@@ -99,8 +99,9 @@ class FeatureCache:
                 self.counts.damaged += 1
                 path.unlink(missing_ok=True)
             return None
+        now = time.time_ns()
         with suppress(OSError):  # "used now", also where mounts keep no atime
-            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+            os.utime(path, ns=(now, now))
         self.counts.hits += 1
         return tensors
 
