@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from tevo.backbones.base import Backbone
+from tevo.backbones.language import LanguageModel
 from tevo.data.datasets import VideoBatch
 from tevo.data.loader import Batch, EpochLoader
 from tevo.data.pool import write_questions
@@ -22,6 +23,7 @@ from tevo.tasks.base import Roles
 from tevo.tasks.clock import Stopwatch, part
 from tevo.tasks.folders import Release, save_questioner, save_solver
 from tevo.tasks.labels import distinct
+from tevo.tasks.language.export import export_role
 from tevo.tasks.pooling import WITNESSES, SignalTally, balance_answers, judge_pool, pool_signals
 from tevo.tasks.records import measured, write_rows
 from tevo.tasks.role import Examiner
@@ -153,12 +155,15 @@ class Rounds(Roles):
             tqdm.write(self.records.line())
 
     def _save_models(self, round: int) -> None:
-        """Write both roles under ``hf/round-N`` for :func:`tevo.load`."""
+        """Write both roles under ``hf/round-N`` for :func:`tevo.load`; a language model's for its own library too."""
         card = {"round": round, **self.records.rounds[-1].metrics}
         release = Release(self.backbone, self.alignment, self.data.store.plan, self.questioner.phrases, card)
         place = self.folder / "hf" / f"round-{round}"
         save_solver(place / "solver", self.solver, release)
         save_questioner(place / "questioner", self.questioner, release)
+        if round and isinstance(self.backbone, LanguageModel):  # in round 0 a role is the base
+            for role in ("solver", "questioner"):
+                export_role(place / role, self.backbone, role, card)
 
     def _served(self, batches: EpochLoader[Any, Batch], text: str) -> Iterator[tuple[int, Batch]]:
         """Each batch with its number, behind a bar; making them counts as waiting."""
