@@ -159,8 +159,9 @@ class Rounds(Roles):
         place = self.folder / "hf" / f"round-{round}"
         save_solver(place / "solver", self.solver, release)
         save_questioner(place / "questioner", self.questioner, release)
-        self.solver.export(place / "solver", card)
-        self.questioner.export(place / "questioner", card)
+        if round:  # before, a role is what it begins as
+            self.solver.export(place / "solver", card)
+            self.questioner.export(place / "questioner", card)
 
     def _served(self, batches: EpochLoader[Any, Batch], text: str) -> Iterator[tuple[int, Batch]]:
         """Each batch with its number, behind a bar; making them counts as waiting."""

@@ -69,7 +69,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(model, tmp_path):
 
 
 def test_a_name_that_is_nowhere_says_where_it_was_looked_for(monkeypatch):
-    with pytest.raises(TevoError, match="nobody/nothing could not be loaded"):
+    with pytest.raises(TevoError, match="weights 'nobody/nothing' could not be loaded"):
         QwenVL("nobody/nothing")
 
 

@@ -7,6 +7,7 @@ import torch
 from tevo.backbones.language import Prompt
 from tevo.backbones.qwen_vl import QwenVL
 from tevo.backbones.qwen_vl.budget import to_patches
+from tevo.backbones.qwen_vl.tiny import QWEN2_5_VL_TINY, TOKENIZER
 from tevo.errors import TevoError
 
 LORA = pytest.param("lora", marks=pytest.mark.skipif(not importlib.util.find_spec("peft"), reason="peft is missing"))
@@ -166,6 +167,19 @@ def test_what_cannot_be_saved_is_said(build, tmp_path):
     model.add_role("solver")
     with pytest.raises(TevoError, match="has no adapter"):
         model.save_role("solver", str(tmp_path), merged=False)
+
+
+@pytest.mark.parametrize("trainable", [LORA, LORA_ALL])
+def test_adapters_learn_in_float32_on_a_base_in_half_precision(trainable, random_frames):
+    torch.manual_seed(0)
+    model = QwenVL(QWEN2_5_VL_TINY, str(TOKENIZER), trainable=trainable, dtype="bfloat16")
+    weights = {"solver": model.add_role("solver")}
+    assert {p.dtype for p in weights["solver"].parameters()} == {torch.float32}
+    assert {p.dtype for name, p in model.model.named_parameters() if "lora_" not in name} == {torch.bfloat16}
+    before = scores(model, "solver", random_frames).detach()
+    train(model, "solver", weights["solver"], random_frames)
+    after = scores(model, "solver", random_frames)
+    assert torch.isfinite(after).all() and not torch.equal(after, before)
 
 
 def test_adapters_are_small_and_only_the_language_model_has_them(build, family):

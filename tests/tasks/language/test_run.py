@@ -117,6 +117,8 @@ def left(to):
 
 
 def test_a_run_leaves_what_was_written_and_is_asked_again(fit, talker, world, tmp_path, cache):
+    from transformers import AutoModelForImageTextToText
+
     one, _ = fit("run")
     rows = lines(tmp_path / "run" / "questions.jsonl")
     assert rows and all(row["completion"].startswith("<evidence>") for row in rows)
@@ -139,6 +141,11 @@ def test_a_run_leaves_what_was_written_and_is_asked_again(fit, talker, world, tm
     assert any(
         not torch.equal(base[f"model.{name}"], moved[name]) for name in moved if name.startswith("language_model")
     )
+
+    whole = AutoModelForImageTextToText.from_pretrained(tmp_path / "run" / "hf" / "round-1" / "solver" / "merged")
+    exported = whole.state_dict()
+    trained = [name for name in moved if name.startswith("language_model")]
+    assert trained and all(torch.equal(exported[f"model.{name}"], moved[name]) for name in trained)
 
     model = tevo.load(tmp_path / "run" / "hf" / "round-1" / "solver", backbone=talk(start), cache_dir=cache)
     assert all(torch.equal(value, moved[name]) for name, value in model.solver.weights.state_dict().items())

@@ -74,14 +74,14 @@ def _from_weights(name: str, dtype: str) -> Any:  # noqa: ANN401 (untyped librar
     try:
         config = library.AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
-        raise cannot_load(f"the config of {name}", error, "a local folder of save_pretrained") from error
+        raise cannot_load(f"the config of the weights {name!r}", error, "a local folder of save_pretrained") from error
     _check_family(config.model_type, name)
     try:
         loaded, notes = library.AutoModelForImageTextToText.from_pretrained(
             name, attn_implementation="sdpa", dtype=DTYPES[dtype], output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise cannot_load(f"the weights of {name}", error, "a local folder of save_pretrained") from error
+        raise cannot_load(f"the weights {name!r}", error, "a local folder of save_pretrained") from error
     if notes["missing_keys"]:
         some = ", ".join(sorted(notes["missing_keys"])[:3])
         raise TevoError(f"{name} lacks {len(notes['missing_keys'])} of the model's weights ({some}, ...)")

@@ -6,13 +6,14 @@ the special tokens are those of the tokenizer in the package, which such a model
 
 from typing import Any
 
-from tevo.backbones.qwen_vl.tiny import TOKEN_IDS
+from tevo.backbones.qwen_vl.tiny import TEXT_TOKEN_IDS, TOKEN_IDS
 
 QWEN2_5_VL_7B: dict[str, Any] = {
     "model_type": "qwen2_5_vl",
     **TOKEN_IDS,
     "tie_word_embeddings": False,
     "text_config": {
+        **TEXT_TOKEN_IDS,
         "vocab_size": 152064,
         "hidden_size": 3584,
         "intermediate_size": 18944,
@@ -43,6 +44,7 @@ QWEN3_VL_8B: dict[str, Any] = {
     **TOKEN_IDS,
     "tie_word_embeddings": False,
     "text_config": {
+        **TEXT_TOKEN_IDS,
         "vocab_size": 151936,
         "hidden_size": 4096,
         "head_dim": 128,

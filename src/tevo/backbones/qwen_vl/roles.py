@@ -95,6 +95,8 @@ class Roles:
             self._tuner.peft_config[name] = config
             self._tuner.inject_adapter(self.base, name)
         found = [p for key, p in self.base.named_parameters() if f".{name}." in key and "lora_" in key]
+        for parameter in found:  # small, and an optimizer's steps are too small for bfloat16
+            parameter.data = parameter.data.float()
         self.adapters[name] = nn.ParameterList(found)
         for parameter, flag in [*flags, *((p, True) for p in found)]:
             parameter.requires_grad_(flag)

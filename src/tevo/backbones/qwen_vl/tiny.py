@@ -30,6 +30,13 @@ TOKEN_IDS: dict[str, Any] = {
 }
 """Of a configuration that goes with the tokenizer in the package."""
 
+TEXT_TOKEN_IDS: dict[str, Any] = {
+    "bos_token_id": None,
+    "eos_token_id": _IDS["<|im_end|>"],
+    "pad_token_id": _IDS["<|endoftext|>"],
+}
+"""The same of its text part."""
+
 _TEXT: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 128,
@@ -39,9 +46,7 @@ _TEXT: dict[str, Any] = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 8192,
     "initializer_range": 0.09,  # fan-in: 1 / sqrt(hidden_size); at the default 0.02 a model this small stalls
-    "bos_token_id": None,
-    "eos_token_id": _IDS["<|im_end|>"],
-    "pad_token_id": _IDS["<|endoftext|>"],
+    **TEXT_TOKEN_IDS,
     "tie_word_embeddings": True,
 }
 _VISION: dict[str, Any] = {
