@@ -29,7 +29,8 @@ def parser_of(verb: str) -> ArgumentParser:
         parser.add_argument("folder", nargs="?", type=Path, default=Path("."), help="where conf/ is put")
     for param in docstring_parser.parse(_FUNCTIONS[verb].__doc__ or "").params:
         if (name := param.arg_name) in words:
-            given: dict[str, Any] = {"default": []} if words[name].startswith("-") else {}  # a positional one has to be there
+            # a positional one has to be there
+            given: dict[str, Any] = {"default": []} if words[name].startswith("-") else {}
             parser.add_argument(words[name], nargs="+", help=param.description, **given)
     return parser
 
