@@ -61,7 +61,7 @@ def test_a_longer_way_and_subtitles(place, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere.mp4", "What?"], "nowhere.mp4: file not found"),
+        (["nowhere.mp4", "What?"], "'nowhere.mp4': file not found"),
         ([str(VIDEO), " "], "write what you want to know"),
         ([str(VIDEO), "What?", "--options", "one"], "give two or more to choose from"),
         ([str(VIDEO), "What?", "--model", "clip_tny"], "'clip_tny' is no folder and no backbone: give a run"),
