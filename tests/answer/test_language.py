@@ -9,6 +9,7 @@ import torch
 from tevo.answer import Answerer
 from tevo.backbones import build_backbone
 from tevo.data.views import ViewPlan
+from tevo.structures import Question
 from tevo.tasks.casting import cast_solver
 from tevo.tasks.folders import Release
 from tevo.tasks.matching import describe_backbone
@@ -102,3 +103,26 @@ def test_subtitles_stand_in_the_prompt_when_asked_for_alone(model, write, tmp_pa
 def test_it_says_something_by_itself(model):
     answer = model.answer(LONG, "What happens first?", OPTIONS)
     assert answer.completion is not None and len(answer.looks) == 1
+
+
+def test_questions_about_several_videos_are_put_together_and_answered_in_their_order(model, write, monkeypatch):
+    monkeypatch.setattr("tevo.answer.language.QUESTIONS_AT_ONCE", 2)
+    words = "<answer>{}</answer><glue>[(0.0, {}.0)]</glue>"
+    prompts = write(lambda prompt: words.format("BA"["first" in prompt.text], prompt.video.num_steps))
+    short = CLIPS / "made" / "two_frames_1fps.mp4"
+    asked = [
+        (LONG, "last"),
+        (short, "first"),
+        (CLIPS / "made" / "text_named.mp4", "first"),
+        (LONG, "first"),
+        (short, "last"),
+    ]
+    questions = [Question("q", str(path), f"What happens {when}?", when, tuple(OPTIONS)) for path, when in asked]
+    replies = model.answer_all(questions, progress=False)
+    assert len(prompts) == 4
+    assert [reply.reason for reply in replies] == ["", "", "not a video", "", ""]
+    for (path, when), reply in zip(asked, replies, strict=True):
+        if reply.answer is not None:
+            alone = model.answer(path, f"What happens {when}?", OPTIONS)
+            assert (reply.answer.answer, reply.answer.spans) == (alone.answer, alone.spans)
+            assert reply.answer.option_probs == pytest.approx(alone.option_probs, abs=1e-5)

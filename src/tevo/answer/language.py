@@ -19,6 +19,8 @@ from tevo.tasks.language.viewed import Viewed
 from tevo.video.decoder import VideoError
 from tevo.video.info import VideoInfo
 
+QUESTIONS_AT_ONCE = 32  # assumed; put together, since a step of writing costs nearly the same for few and for many
+
 
 class LanguageLooker(Looker):
     """Shows a language model frames at the resolution that its budget allows, and reads its reply.
@@ -38,18 +40,24 @@ class LanguageLooker(Looker):
         self.solver, self.store, self.max_tokens = solver, store, store.plan.max_tokens
 
     def look(self, requests: Sequence[Request], progress: bool = False) -> list[Seen]:
-        """See :meth:`Looker.look`; what several questions show is watched once, and then all of them are put."""
+        """See :meth:`Looker.look`; what several questions show is watched once, and many are put together."""
         groups: dict[tuple[str, tuple[Span, ...]], list[int]] = {}
         for index, request in enumerate(requests):
             groups.setdefault((request.video.path, request.shown), []).append(index)
         seen: dict[int, Seen] = {}
+        waiting: list[tuple[int, Watched]] = []
         for indices in _bar(list(groups.values()), progress):
-            some = [requests[index] for index in indices]
+            shown = requests[indices[0]]
             try:
-                found = self._answer(some, self.watch(Part(some[0].video, some[0].shown)))
+                watched = self.watch(Part(shown.video, shown.shown))
             except VideoError as error:
-                found = [error] * len(some)
-            seen |= dict(zip(indices, found, strict=True))
+                seen |= dict.fromkeys(indices, error)
+                continue
+            waiting += [(index, watched) for index in indices]
+            while len(waiting) >= QUESTIONS_AT_ONCE:
+                seen |= self._answer(requests, waiting[:QUESTIONS_AT_ONCE])
+                waiting = waiting[QUESTIONS_AT_ONCE:]
+        seen |= self._answer(requests, waiting)
         return [seen[index] for index in range(len(requests))]
 
     def detail(self, video: VideoInfo, shown: Sequence[Span]) -> float:
@@ -76,19 +84,25 @@ class LanguageLooker(Looker):
         return watched
 
     @torch.no_grad()
-    def _answer(self, requests: Sequence[Request], watched: Watched) -> list[Seen]:
-        limits = Span(requests[0].video.start_s, requests[0].video.end_s)
-        questions = [request.question for request in requests]
-        prompts = [self._prompt(request, watched, limits.length_s) for request in requests]
-        views = [Viewed(requests[0].video.path, watched, limits)] * len(requests)
+    def _answer(self, requests: Sequence[Request], some: Sequence[tuple[int, Watched]]) -> dict[int, Seen]:
+        """Put some of the questions, by their index, each about what was watched for it."""
+        if not some:
+            return {}
+        asked, prompts, views = [requests[index] for index, _ in some], [], []
+        for request, (_, watched) in zip(asked, some, strict=True):
+            limits = Span(request.video.start_s, request.video.end_s)
+            prompts.append(self._prompt(request, watched, limits.length_s))
+            views.append(Viewed(request.video.path, watched, limits))
         with self.model.acting(ROLE):
-            said = say_all(self.model, questions, views, prompts, self.solver.config.words)
+            said = say_all(
+                self.model, [request.question for request in asked], views, prompts, self.solver.config.words
+            )
         texts = [[prompt.text, one.completion or ""] for prompt, one in zip(prompts, said, strict=True)]
         written = self.model.encode_reply(texts).mask.sum((-1, -2)).tolist()
-        return [
-            look_of(request, one, watched.num_tokens + int(number))
-            for request, one, number in zip(requests, said, written, strict=True)
-        ]
+        return {
+            index: look_of(requests[index], one, watched.num_tokens + int(number))
+            for (index, watched), one, number in zip(some, said, written, strict=True)
+        }
 
     def _prompt(self, request: Request, watched: Watched, duration_s: float) -> Prompt:
         spoken = write_subtitles(request.cues, request.shown, watched.origin_s)
