@@ -58,7 +58,7 @@ def test_a_language_model_is_known_by_its_folder(tmp_path):
     torch.manual_seed(0)
     model = build_backbone("qwen2_5_vl_tiny", pretrained=False)
     model.add_role("solver")
-    model.save_role("solver", str(tmp_path / "model"))
+    model.save_role("solver", str(tmp_path / "model"), merged=True)
     loaded = tevo.load(tmp_path / "model", cache_dir=tmp_path)
     assert isinstance(loaded.looker, LanguageLooker) and loaded.phrases == ()
 

@@ -83,7 +83,7 @@ def test_a_part_is_never_seen_more_closely_than_the_model_learnt(clip, info, tmp
 
 def test_what_was_seen_is_not_decoded_again(clip, info, tmp_path, monkeypatch):
     first = read(store_of(clip, tmp_path), Part(info, FEW))
-    monkeypatch.setattr("tevo.data.parts.read_frames", None)  # would raise
+    monkeypatch.setattr("tevo.data.parts.read_probed", None)  # would raise
     assert same(read(store_of(clip, tmp_path), Part(info, FEW)), first)
 
 

@@ -48,7 +48,7 @@ def test_a_video_that_does_not_decode_is_not_counted_on(place, world, capsys):
         (train / path.name).symlink_to(path)
     words = ["--data.root", str(train), "--data.val_annotations", "null"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tevo.data.features.read_frames", failing_for("000001.mp4"))
+        patch.setattr("tevo.data.features.read_probed", failing_for("000001.mp4"))
         main(["plan", "--config", "own.yaml", *words, "--data.videos_per_batch", "4"])
     said = lines_of(capsys.readouterr().out)
     assert said["tokens"].endswith("of 7 tried")
@@ -56,12 +56,12 @@ def test_a_video_that_does_not_decode_is_not_counted_on(place, world, capsys):
 
 def failing_for(name):
     from tevo.video.container import VideoError
-    from tevo.video.reader import read_frames
+    from tevo.video.frame_list import read_probed
 
     def read(video, *args):
         if video.path.endswith(name):
             raise VideoError(video.path, "cannot be decoded at 3.0 s")
-        return read_frames(video, *args)
+        return read_probed(video, *args)
 
     return read
 

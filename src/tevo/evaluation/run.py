@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from tevo.answer import Answerer
 from tevo.errors import TevoError
-from tevo.evaluation.asked import ask_benchmark
+from tevo.evaluation.asked import Asked, ask_benchmark
 from tevo.evaluation.contestants import Contestant
 from tevo.evaluation.predicting import Predicted, predict
 from tevo.evaluation.results import BenchmarkResult, judge_benchmark, model_folder, score_benchmark
@@ -63,15 +63,7 @@ def evaluate(
         for some in asked:
             folder = model_folder(out, some.choice.name, contestant.label)
             freeze(folder, spec.to_row() | {"questions": some.digest, "model": contestant.weights})
-    found: dict[tuple[str, str], Predicted] = {}
-    judge: tuple[str, Answerer] | None = None
-    for contestant in contestants:
-        model = contestant.open(spec, cache_dir, device)
-        judge = (contestant.label, model) if judge is None and isinstance(model.solver, Solver) else judge
-        for some in asked:
-            folder = model_folder(out, some.choice.name, contestant.label)
-            title = f"{some.choice.name}, {contestant.label}"
-            found[some.choice.name, contestant.label] = predict(model, some, spec, folder, title, progress)
+    found, judge = _ask(contestants, asked, spec, out, cache_dir, device, progress)
     benchmarks = []
     for some in asked:
         predicted = {c.label: found[some.choice.name, c.label] for c in contestants}
@@ -87,6 +79,28 @@ def evaluate(
     results = EvalResult(spec=spec.to_row(), confidence=confidence, models=models, benchmarks=benchmarks)
     write_atomic(out / RESULTS, dump_json(dict(results)))
     return results
+
+
+def _ask(
+    contestants: Sequence[Contestant],
+    asked: Sequence[Asked],
+    spec: EvalSpec,
+    out: Path,
+    cache_dir: Path | None,
+    device: str | None,
+    progress: bool,
+) -> tuple[dict[tuple[str, str], Predicted], tuple[str, Answerer] | None]:
+    """Predictions by benchmark and model; and the first model with heads, which judges evidence."""
+    found: dict[tuple[str, str], Predicted] = {}
+    judge: tuple[str, Answerer] | None = None
+    for contestant in contestants:
+        model = contestant.open(spec, cache_dir, device)
+        judge = (contestant.label, model) if judge is None and isinstance(model.solver, Solver) else judge
+        for some in asked:
+            folder = model_folder(out, some.choice.name, contestant.label)
+            title = f"{some.choice.name}, {contestant.label}"
+            found[some.choice.name, contestant.label] = predict(model, some, spec, folder, title, progress)
+    return found, judge
 
 
 def _check(contestants: Sequence[Contestant], choices: Sequence[BenchmarkChoice], confidence: float) -> None:

@@ -97,7 +97,7 @@ def _when(asked: Asked) -> str:
     name = Path(video.path).name
     return (
         f'<article class="card"><header><span class="file" title="{escape(video.path)}">{escape(name)}</span>'
-        f'<span>{clock(whole.length_s, whole)}</span><span class="chips">{chip(answer.path)}</span></header>'
+        f'<span>{clock(whole.length_s, whole)}</span><span class="chips">{chip(answer.path, "long")}</span></header>'
         f'<div class="lane frames"><span class="who"></span>{frames(strip)}</div>{"".join(lanes)}'
         f'<div class="lane axis"><span class="who"></span>{axis(whole)}</div>{_close(asked)}</article>'
     )
