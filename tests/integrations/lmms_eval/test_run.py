@@ -9,10 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import torch
 
 from tevo import read_benchmark
-from tevo.backbones import build_backbone
 from tevo.integrations.lmms_eval import TASKS
 from tevo.integrations.lmms_eval.benchmarks import FIGURES
 from tevo.metrics import read_predictions, score_predictions
@@ -26,7 +24,12 @@ pytestmark = [
 ]
 TOYS = Path(__file__).parent / "toys"
 SHIPPED = ("nextgqa", "rextime", "qvhighlights", "vnbench")
-OPTIONS = ["the red circle moves", "the blue square grows", "the green star blinks", "nothing"]
+OPTIONS = [
+    "the blue shape moves right",
+    "the blue shape moves down",
+    "the yellow shape turns cyan",
+    "the red shape grows",
+]
 
 
 def write_toys(folder):
@@ -37,7 +40,7 @@ def write_toys(folder):
             "video_id": f"{number:03}", "duration": "short", "domain": "Knowledge", "sub_category": "Astronomy",
             "url": "", "videoID": "made", "question_id": f"{number:03}-1", "task_type": "Object Recognition",
             "question": f"What happens {asked[number % 2]}?", "answer": "ABCD"[number % 3], "video": str(CLIP),
-            "options": [f"{letter}. {text}." for letter, text in zip("ABCD", turned(OPTIONS, number), strict=True)],
+            "options": [f"{letter}. {text}" for letter, text in zip("ABCD", turned(OPTIONS, number), strict=True)],
         }
         for number in range(8)
     ]  # fmt: skip
@@ -81,13 +84,9 @@ def run(solver_folder, benchmarks, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def language_run(benchmarks, tmp_path_factory):
-    """A tiny Qwen2.5-VL with random weights, in the hub's layout."""
+    """The shipped tiny Qwen2.5-VL, as it is before it is a Solver."""
     folder = tmp_path_factory.mktemp("qwen")
-    torch.manual_seed(0)
-    qwen = build_backbone("qwen2_5_vl_tiny", pretrained=False)
-    qwen.model.save_pretrained(folder / "model")
-    qwen.processor.save_pretrained(folder / "model")
-    return run_lmms_eval(folder / "model", ["tevo_rextime", "toy_videomme"], benchmarks, folder)
+    return run_lmms_eval("qwen2_5_vl_tiny", ["tevo_rextime", "toy_videomme"], benchmarks, folder)
 
 
 def read_samples(folder, task):
@@ -161,7 +160,7 @@ def test_the_harness_scores_moments_as_tevo_does(run, tmp_path):
 
 
 def test_a_language_model_runs_too(language_run, benchmarks, tmp_path):
-    """With random weights hardly a reply can be read; what is unreadable is empty, and never a letter by chance."""
+    """What cannot be read is empty, and never a letter by chance."""
     check_shipped(language_run, "rextime", benchmarks, tmp_path)
     replies, _ = check_letters(language_run, tmp_path)
-    assert set(replies) <= {"", *"ABCD"}
+    assert set(replies) <= {"", *"ABCD"} and any(replies)
