@@ -114,6 +114,16 @@ def test_a_tensor_in_use_outlives_its_eviction(tmp_path):
     assert bool((held == 3.0).all())
 
 
+def test_what_was_just_written_is_younger_than_what_was_just_read(tmp_path):
+    """Also where the file system's clock stands still for some milliseconds."""
+    cache = FeatureCache(tmp_path, 40_000)
+    for _ in range(50):
+        cache.put(KEYS[0], features(3, 8000))
+        cache.get(KEYS[0])
+        cache.put(KEYS[1], features(4, 8000))
+        assert not cache.has(KEYS[0]) and cache.has(KEYS[1])
+
+
 def test_what_is_larger_than_the_bound_is_not_kept(tmp_path):
     cache = FeatureCache(tmp_path, 1000)
     cache.put(KEYS[0], features(0, 4000))

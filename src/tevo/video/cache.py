@@ -99,9 +99,7 @@ class FeatureCache:
                 self.counts.damaged += 1
                 path.unlink(missing_ok=True)
             return None
-        now = time.time_ns()
-        with suppress(OSError):  # "used now", also where mounts keep no atime
-            os.utime(path, ns=(now, now))
+        _mark_used(path)
         self.counts.hits += 1
         return tensors
 
@@ -119,6 +117,7 @@ class FeatureCache:
         temporary = path.with_name(f"{uuid.uuid4().hex}.tmp")
         try:
             save_file(held, temporary)
+            _mark_used(temporary)  # by the clock of `get`: the file system's own is coarser and may lag behind it
             size = temporary.stat().st_size
             os.replace(temporary, path)
         finally:
@@ -169,6 +168,13 @@ class FeatureCache:
             path.unlink(missing_ok=True)  # who has it mapped keeps reading it
             self._total -= size
             self.counts.evicted += 1
+
+
+def _mark_used(path: Path) -> None:
+    """Used now, also where mounts keep no time of access."""
+    now = time.time_ns()
+    with suppress(OSError):
+        os.utime(path, ns=(now, now))
 
 
 def _is_empty(path: Path) -> bool:
