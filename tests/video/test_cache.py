@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from tevo.errors import TevoError
 from tevo.video import FeatureCache, cache_key
@@ -114,14 +115,19 @@ def test_a_tensor_in_use_outlives_its_eviction(tmp_path):
     assert bool((held == 3.0).all())
 
 
-def test_what_was_just_written_is_younger_than_what_was_just_read(tmp_path):
-    """Also where the file system's clock stands still for some milliseconds."""
+def test_what_was_just_written_is_younger_than_what_was_just_read(tmp_path, monkeypatch):
+    """Also where the file system's clock lags behind."""
     cache = FeatureCache(tmp_path, 40_000)
-    for _ in range(50):
-        cache.put(KEYS[0], features(3, 8000))
-        cache.get(KEYS[0])
-        cache.put(KEYS[1], features(4, 8000))
-        assert not cache.has(KEYS[0]) and cache.has(KEYS[1])
+    cache.put(KEYS[0], features(3, 8000))
+    cache.get(KEYS[0])
+
+    def late(tensors, path):
+        save_file(tensors, path)
+        os.utime(path, (0, 0))
+
+    monkeypatch.setattr("tevo.video.cache.save_file", late)
+    cache.put(KEYS[1], features(4, 8000))
+    assert not cache.has(KEYS[0]) and cache.has(KEYS[1])
 
 
 def test_what_is_larger_than_the_bound_is_not_kept(tmp_path):
