@@ -102,10 +102,7 @@ class CoEvolution(Rounds):
             )
         limit = trainer.max_epochs
         trainer.fit_loop.max_epochs = num_epochs if limit is None or limit < 0 else min(limit, num_epochs)
-        self._val_limit, trainer.limit_val_batches = (
-            trainer.limit_val_batches or 0,
-            0,
-        )  # rounds are measured between epochs
+        self._val_limit, trainer.limit_val_batches = trainer.limit_val_batches or 0, 0  # measured between epochs
         self._set_phase(0)
 
     def teardown(self, stage: str) -> None:

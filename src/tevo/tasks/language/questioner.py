@@ -3,12 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from tevo.backbones.language import Completions, LanguageModel, Prompt
 from tevo.data.datasets import VideoBatch
@@ -18,16 +16,15 @@ from tevo.objectives.rewards import repetition
 from tevo.ops import group_normalise
 from tevo.prompts.asker import STOP, AskedReading, asker_prompt, read_asked
 from tevo.prompts.grammar import LEVELS, parse, render
-from tevo.prompts.templates import load_templates
 from tevo.structures import Question, Span
 from tevo.tasks.asked import QuestionerConfig
-from tevo.tasks.language.experience import Policy, Spoken
-from tevo.tasks.language.export import export_role
+from tevo.tasks.language.experience import Spoken
 from tevo.tasks.language.reading import CUT_OFF
+from tevo.tasks.language.role import LanguageRole
 from tevo.tasks.language.stretches import stretch, windows_of
 from tevo.tasks.language.viewed import Viewed, views_of
 from tevo.tasks.question_terms import Terms, examined_terms, question_reward
-from tevo.tasks.role import Asks, Draft, Examine, Paid, ParameterGroup, Step
+from tevo.tasks.role import Asks, Draft, Examine, Paid, Step
 
 ROLE = "questioner"
 POOL_GROUP = 2  # assumed; questions that the pool takes of one stretch
@@ -54,7 +51,7 @@ class Written:
         return [question for question, _ in pairs], [row for _, row in pairs]
 
 
-class LanguageQuestioner(Asks):
+class LanguageQuestioner(LanguageRole, Asks):
     """Asks in words; learns by GRPO from what a frozen Solver makes of its questions.
 
     Args:
@@ -71,27 +68,11 @@ class LanguageQuestioner(Asks):
         seed: int = 0,
         extra_rewards: Mapping[str, Reward] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(model, ROLE, config)
         self.config, self.seed, self.extra_rewards = config, seed, dict(extra_rewards or {})
         self.phrases = ()  # it answers in its own words
-        self.weights = model.add_role(ROLE).train()
-        self._model = (model,)  # in a tuple: the base is no submodule here, its weights are not in a checkpoint
-        self.policy = Policy(model, ROLE, self.weights, config.policy, config.kl, config.words)
-        self.templates = load_templates(config.words.templates)
 
     # --- as the co-evolution knows it ---
-
-    def parts(self) -> dict[str, nn.Module]:
-        """See :meth:`Learner.parts`."""
-        return {"weights": self.weights}
-
-    def groups(self) -> list[ParameterGroup]:
-        """See :meth:`Learner.groups`."""
-        return [{"params": list(self.weights.parameters()), "lr": self.config.lr, "name": ROLE}]
-
-    def export(self, folder: Path, card: Mapping[str, Any]) -> None:
-        """See :meth:`Learner.export`: peft's layout of the adapter, transformers' of the merged model."""
-        export_role(folder, self._model[0], ROLE, card, self.config.words.merged)
 
     def draft(self, videos: VideoBatch, kinds: tuple[str, ...], generator: torch.Generator, tag: str) -> Draft:
         """See :meth:`Asks.draft`: the kinds in turn, each of a stretch of its own."""

@@ -1,12 +1,10 @@
 """The Solver as a language-model policy: learns from the pool, by likelihood of the pseudo-labels or by GRPO."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from tevo.backbones.language import Completions, LanguageModel, Prompt, join_completions
 from tevo.data.datasets import VideoBatch
@@ -16,22 +14,21 @@ from tevo.objectives.credit import advantages, outcome_gate
 from tevo.objectives.registry import Reward
 from tevo.objectives.rewards import solver_reward
 from tevo.prompts.solver import STOP, SolverReply, letter_of, solver_prompt, write_reply
-from tevo.prompts.templates import load_templates
 from tevo.structures import Question, Span
-from tevo.tasks.language.experience import Policy, Spoken, widen
-from tevo.tasks.language.export import export_role
+from tevo.tasks.language.experience import Spoken, widen
 from tevo.tasks.language.judge import LanguageJudge
 from tevo.tasks.language.reading import Read, read_completions
+from tevo.tasks.language.role import LanguageRole
 from tevo.tasks.language.saying import say_all
 from tevo.tasks.language.viewed import Viewed, views_of
-from tevo.tasks.role import Answers, Paid, ParameterGroup, Said, Step
+from tevo.tasks.role import Answers, Paid, Said, Step
 from tevo.tasks.rollout_terms import Targets, Terms, paid, rollout_terms
 from tevo.tasks.solving import SolverConfig
 
 ROLE = "solver"
 
 
-class LanguageSolver(Answers):
+class LanguageSolver(LanguageRole, Answers):
     """Answers and points at the evidence in words.
 
     Args:
@@ -46,31 +43,15 @@ class LanguageSolver(Answers):
     def __init__(
         self, model: LanguageModel, config: SolverConfig, extra_rewards: Mapping[str, Reward] | None = None
     ) -> None:
-        super().__init__()
         if config.tower.trainable != "none":
             raise TevoError(
                 f"model.solver.tower.trainable is {config.tower.trainable!r}, which a language model does not know: "
                 "train its vision tower with the backbone's own train_vision"
             )
+        super().__init__(model, ROLE, config)
         self.config, self.extra_rewards = config, dict(extra_rewards or {})
-        self.weights = model.add_role(ROLE).train()
-        self._model = (model,)  # in a tuple: the base is no submodule here, its weights are not in a checkpoint
-        self.policy = Policy(model, ROLE, self.weights, config.policy, config.kl, config.words)
-        self.templates = load_templates(config.words.templates)
 
     # --- as the co-evolution knows it ---
-
-    def parts(self) -> dict[str, nn.Module]:
-        """See :meth:`Learner.parts`."""
-        return {"weights": self.weights}
-
-    def groups(self) -> list[ParameterGroup]:
-        """See :meth:`Learner.groups`."""
-        return [{"params": list(self.weights.parameters()), "lr": self.config.lr, "name": ROLE}]
-
-    def export(self, folder: Path, card: Mapping[str, Any]) -> None:
-        """See :meth:`Learner.export`: peft's layout of the adapter, transformers' of the merged model."""
-        export_role(folder, self._model[0], ROLE, card, self.config.words.merged)
 
     def judge(self, votes: int, views: int, frozen: bool = False) -> LanguageJudge:
         """See :meth:`Answers.judge`; replies differ by themselves, so that no view is jittered."""
