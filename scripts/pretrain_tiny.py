@@ -14,7 +14,8 @@ captions.
 ``internvid``: whole clips, cut as a video is; tokens lie where clip_tiny's embeddings of the same frames lie, and a
 clip is described by them and named against the captions as ``clip`` is.
 ``videomae``: the same through a linear head, which also has to follow how the embeddings change within a clip. The
-shipped weights went on from OLDER ones, which 1,800 steps of 64 two-second windows had taught the embeddings alone.
+shipped weights went on from OLDER ones, which 1,800 steps of 64 two-second windows had taught the embeddings alone
+(the same file as it was in commit 8b84f0b; so was the script).
 """
 
 import argparse
