@@ -6,15 +6,15 @@ which the protocol's own parsers read. A JSON object holds them by id: a span ``
 ``{"prediction": 2, "answer": 1}``, a reply, or a row; ``{"ground": {...}, "qa": {...}}`` has both (NExT-GQA).
 """
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tevo.errors import TevoError
 from tevo.metrics.answered import as_window
+from tevo.strict_json import parse_json
 
 ALIASES = {
     "qid": ("qid", "question_id", "uid", "id"),
@@ -88,7 +88,7 @@ def _items(file: Path) -> Iterator[tuple[str, Mapping[str, Any] | str]]:
                 yield f"line {number}", _line(line)
         return
     try:
-        content = _parse(text)
+        content = parse_json(text)
     except ValueError as error:
         raise TevoError(f"{file} is not complete JSON ({error}): mend it, or give one JSON object a line") from error
     if isinstance(content, dict) and isinstance(content.get("results"), list):
@@ -104,26 +104,10 @@ def _items(file: Path) -> Iterator[tuple[str, Mapping[str, Any] | str]]:
 
 def _line(line: str) -> Mapping[str, Any] | str:
     try:
-        item = _parse(line)
+        item = parse_json(line)
     except ValueError as error:
         return f"not JSON ({error}), it begins {line.strip()[:SHOWN]!r}"
     return item if isinstance(item, dict) else f"{_repeat(item)} is no JSON object"
-
-
-def _parse(text: str) -> object:
-    try:
-        content: object = json.loads(text, object_pairs_hook=_object)
-        return content
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
-    return found
 
 
 def _by_id(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any] | str]]:

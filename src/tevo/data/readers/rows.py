@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tevo.errors import TevoError
+from tevo.strict_json import parse_json
 
 SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
 
@@ -89,7 +89,7 @@ def read_document(file: Path) -> object:
         TevoError: when it cannot be read, is cut off or not JSON, or has one key twice (one of the two would be lost).
     """
     try:
-        return _parse(read_text(file))
+        return parse_json(read_text(file))
     except ValueError as error:
         raise TevoError(f"{file} is not complete JSON ({error}): fetch it again, or mend it there") from error
 
@@ -106,22 +106,6 @@ def read_text(file: Path) -> str:
         raise TevoError(f"{file} cannot be read as text ({error}): give a file in UTF-8") from error
 
 
-def _parse(text: str) -> object:
-    try:
-        content: object = json.loads(text, object_pairs_hook=_object)
-        return content
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
-    return found
-
-
 def _objects(file: Path, content: object) -> Iterator[Row]:
     if not isinstance(content, list):
         raise TevoError(f"{file} holds a JSON {type(content).__name__}, wanted a list of rows: [{{...}}, {{...}}]")
@@ -135,7 +119,7 @@ def _json_lines(file: Path) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            item = _parse(line)
+            item = parse_json(line)
         except ValueError as error:
             yield Row(f"line {number}", problem=f"not JSON ({error}), it begins {line.strip()[:60]!r}")
         else:
