@@ -4,17 +4,13 @@ What is joined has its boundaries for free: each clip is shot with a little rest
 last frame for a while. Nothing of an untrimmed video is read.
 """
 
-import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-import av
-import numpy as np
 import torch
+from pretraining.clips import FPS
 from torch import Tensor
-from tqdm import tqdm
 
 from tevo.prompts.asker import Asked, asker_prompt, write_asked
 from tevo.prompts.grammar import LEVELS, Ask, render
@@ -23,7 +19,6 @@ from tevo.prompts.solver import SolverReply, letter_of, solver_prompt, write_rep
 from tevo.prompts.templates import load_templates
 from tevo.structures import Question, Span
 
-FPS = 4.0  # at which clips are kept
 REST_S = 0.6  # of every clip at either end, before and after what its caption tells
 HELD_S = 8.0  # at most, on a clip's last frame
 NUM_OPTIONS = 4
@@ -49,21 +44,6 @@ class Lesson:
     turns: list[tuple[str, str]]  # what is asked, what is to be replied
 
 
-def load_clips(folder: Path, limit: int) -> tuple[list[Tensor], list[str]]:
-    """Every clip at 4 frames a second, uint8 [time, 3, 64, 64], and its caption."""
-    rows = [json.loads(line) for line in (folder / "captions.jsonl").read_text().splitlines()][:limit]
-    clips = []
-    for row in tqdm(rows, desc="reading clips", mininterval=5):
-        frames, next_s = [], 0.0
-        with av.open(str(folder / row["vid"])) as container:
-            for frame in container.decode(video=0):
-                if frame.time is not None and frame.time >= next_s - 1e-6:
-                    frames.append(frame.to_ndarray(format="rgb24"))
-                    next_s += 1 / FPS
-        clips.append(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous())
-    return clips, [row["caption"] for row in rows]
-
-
 def crowd(clip: Tensor) -> float:
     """Share of the pixels that stand out from their frame's median: how much there is to see."""
     frames = clip[::4].float()
@@ -75,17 +55,22 @@ class Teacher:
     """Joins clips and asks about them.
 
     Args:
-        clips: as :func:`load_clips` gives them.
+        clips: as :func:`pretraining.clips.load_clips` gives them.
         captions: of each.
+        bank: all the captions there are, of which wrong options are made.
         rng: of every draw.
+
+    Raises:
+        ValueError: fewer captions than a question needs beside its own.
     """
 
-    def __init__(self, clips: list[Tensor], captions: list[str], rng: random.Random) -> None:
-        self.clips, self.captions, self.rng = clips, captions, rng
+    def __init__(self, clips: list[Tensor], captions: list[str], bank: list[str], rng: random.Random) -> None:
+        if len(bank) < NUM_OPTIONS + 1:
+            raise ValueError(f"{len(bank)} different captions make no questions: {NUM_OPTIONS + 1} are wanted at least")
+        self.clips, self.captions, self.bank, self.rng = clips, captions, bank, rng
         self.order = sorted(range(len(clips)), key=lambda index: crowd(clips[index]))
         self.share = 1.0  # of the clips that are in use, those with least in them first
         self.templates = load_templates("tiny")
-        self.bank = sorted(set(captions))
 
     def lesson(self, num_clips: int, num_turns: int, fps: float = 2.0, caption: bool = False) -> Lesson:
         """A video of so many clips, and at most so many turns about it; ``caption``: one, what happens in it."""

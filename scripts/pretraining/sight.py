@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from qwen_lessons import Teacher
+from pretraining.lessons import Teacher
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -85,7 +85,7 @@ def teach_sight(
         for opt in opts:
             for group in opt.param_groups:
                 group["lr"] = rate(done)
-        most = max(BATCH, round(min(1.0, 0.08 + 1.4 * done) * len(teacher.order)))
+        most = min(len(teacher.order), max(BATCH, round((0.08 + 1.4 * done) * len(teacher.order))))
         chosen = [teacher.order[rng.randrange(most)] for _ in range(BATCH)]
         clips = [teacher.augment(teacher.clips[i][rng.randrange(2) :: 2]) for i in chosen]
         scores = sight(clips, rng.choice(SIDES))
