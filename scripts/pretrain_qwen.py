@@ -27,7 +27,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=3600, help="of words")
     parser.add_argument("--sight", type=int, default=600, help="steps of the vision tower alone, before the others")
     parser.add_argument("--train_sight", action="store_true", help="the tower learns from words too")
-    parser.add_argument("--captions_alone", type=float, default=0.3, help="share of the steps with single clips alone")
+    parser.add_argument("--captions_alone", type=float, default=0.12, help="share of the steps with single clips alone")
     parser.add_argument("--most_clips", type=int, default=7, help="clips of the longest videos")
     parser.add_argument("--tokens", type=int, default=3000, help="tokens a step, about")
     parser.add_argument("--threads", type=int, default=1)

@@ -12,6 +12,7 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from pretraining.clips import FPS, load_clips
@@ -29,9 +30,9 @@ from tevo.ops import span_iou
 from tevo.prompts.solver import read_reply
 from tevo.structures import Question, Span
 
-GRIDS = ((2, 0.6), (3, 0.2), (4, 0.2))  # cells a side, share of the lessons: the whole video, and a closer look
+SIDE_PX = 64  # of a clip's frames
 TURNS = 6
-FEWEST = 0.08  # share of the clips at first; all of them when videos begin to grow
+FEWEST = 0.08  # share of the clips at first
 
 
 def schedule(done: float) -> float:
@@ -70,6 +71,8 @@ class School:
         if args.resume:
             load_tiny(self.model.model, args.resume)
         self.model.model.requires_grad_(True)
+        most = SIDE_PX // self.model.patches.cell_px  # cells a side at full size; a whole video is seen at half of it
+        self.sides = [most // 2] * 3 + list(range(most // 2 + 1, most + 1))
         clips, captions = load_clips(args.clips, args.limit)
         split = [[i for i in range(len(clips)) if bool(i % HELD_OUT) == kept] for kept in (True, False)]
         bank = sorted(set(captions))
@@ -79,23 +82,24 @@ class School:
         )
 
     def num_clips(self, done: float) -> int:
-        """Clips of the next video: one at first, then up to ``--most_clips``."""
-        most = 1 + min(self.args.most_clips - 1, int(16 * max(0.0, done - self.args.captions_alone + 1 / 16)))
-        if done < self.args.captions_alone:
+        """Clips of the next video: one at first, two for as long as the other lessons take, then up to the most."""
+        alone, grown = self.args.captions_alone, max(0.0, done - 0.5) / 0.3
+        if done < alone or self.rng.random() < 0.2:
             return 1
-        return self.rng.choice([1, *range(1, most + 1), *range(1, most + 1)])
+        return self.rng.randint(2, 2 + round((self.args.most_clips - 2) * min(1.0, grown)))
 
     def loss(self, done: float) -> tuple[Tensor, int]:
         """Cross-entropy of the replies in some lessons, and the number of tokens read."""
+        self.teacher.share = min(1.0, FEWEST + (1 - FEWEST) * done / 0.4)
+        self.teacher.open = 1.0 - 0.7 * min(1.0, max(0.0, done - 0.4) / 0.3)
         videos, turns, tokens = [], [], 0
         while tokens < self.args.tokens:
             num_clips = self.num_clips(done)
-            self.teacher.share = min(1.0, FEWEST + (1 - FEWEST) * done / max(1e-6, self.args.captions_alone))
             caption = num_clips == 1 and self.rng.random() < 0.8
             lesson = self.teacher.lesson(
                 num_clips, 1 if caption else min(TURNS, 2 * num_clips), self.rng.choice([2.0, 2.0, 4.0]), caption
             )
-            side = self.rng.choices(*zip(*GRIDS, strict=True))[0]
+            side = self.rng.choice(self.sides)
             videos.append(watch(self.model, lesson, side))
             turns.append(lesson.turns)
             tokens += videos[-1].num_tokens + (30 if caption else 80) * len(lesson.turns)
@@ -164,23 +168,23 @@ class School:
         def opts_of(module: nn.Module) -> tuple[list[torch.optim.Optimizer], Callable[[float], float]]:
             return optimizers(module, self.args.lr), lambda done: self.args.lr * schedule(done)
 
-        teach_sight(self.model, self.teacher, opts_of, self.args.sight, self.args.seed, report)
+        teach_sight(self.model, self.teacher, self.sides, opts_of, self.args.sight, self.args.seed, report)
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """Held-out clips: captions and choices that are right, IoU of *when* among three clips, replies that parse."""
+        """Held-out clips: captions, named events and choices that are right, IoU of *when*, replies that parse."""
         self.examiner.rng = random.Random(0)
-        hits: dict[str, list[float]] = {"caption": [], "choice": [], "when_iou": [], "parsed": []}
+        hits: dict[str, list[float]] = {"caption": [], "what": [], "choice": [], "when_iou": [], "parsed": []}
         for number in range(self.args.exams):
-            frames, events = self.examiner.join(3 if number % 3 else 1)
+            frames, events = self.examiner.join(1 + number % 3)
             self.examine(Lesson(frames[::2], torch.arange(len(frames))[::2] / FPS, []), events, hits)
         return {name: round(100 * sum(values) / max(1, len(values)), 1) for name, values in hits.items()}
 
     def examine(self, lesson: Lesson, events: list[Event], hits: dict[str, list[float]]) -> None:
         """Ask about one video, greedily."""
-        video, single = watch(self.model, lesson, 2), len(events) == 1
+        video, single = watch(self.model, lesson, self.sides[0]), len(events) == 1
         end_s = float(lesson.times_s[-1]) + 0.5
-        kinds = ("open",) if single else ("when", "before", "after", "first")
+        kinds = ("open",) if single else ("when", "what", "before", "after", "first")
         for kind in kinds:
             question = (
                 Question("", "", "What happens?", "open", (), events[0].phrase)
@@ -189,6 +193,8 @@ class School:
             )
             if question is None:
                 continue
+            if kind == "what":
+                question = replace(question, options=())
             prompt = Prompt(self.examiner.solve(question, events, end_s)[0], video)
             drawn = self.model.sample([prompt], 1, Sampling(48, 1e-4, ("</glue>",)), torch.Generator().manual_seed(0))
             read = read_reply(drawn.texts[0][0], question, Span(0.0, end_s))
@@ -197,7 +203,7 @@ class School:
                 said = read.reply.spans[0] if read.reply.spans else Span(0.0, 0.0)
                 pair = [torch.tensor([s.start_s, s.end_s]) for s in (said, question.evidence[0])]
                 hits["when_iou"].append(float(span_iou(*pair)))
-            elif single:
-                hits["caption"].append(float(read.reply.answer == question.answer))
+            elif not question.options:
+                hits["caption" if single else "what"].append(float(read.reply.answer == question.answer))
             else:
                 hits["choice"].append(float(read.choice == question.options.index(question.answer)))

@@ -6,7 +6,7 @@ last frame for a while. Nothing of an untrimmed video is read.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from pretraining.clips import FPS
@@ -25,6 +25,7 @@ NUM_OPTIONS = 4
 NEAR_S = 0.35  # a length this far from every duration on offer is not asked for
 OUTSTANDING = 60.0  # sum of the three colours' differences
 KINDS = ("when", "what", "before", "after", "first", "last", "count", "duration")
+ALL = "What happens, and when?"  # is answered by every event in order, and every span
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Teacher:
         self.clips, self.captions, self.bank, self.rng = clips, captions, bank, rng
         self.order = sorted(range(len(clips)), key=lambda index: crowd(clips[index]))
         self.share = 1.0  # of the clips that are in use, those with least in them first
+        self.open = 0.0  # share of the questions without options: to say what happens is learnt before letters are
         self.templates = load_templates("tiny")
 
     def lesson(self, num_clips: int, num_turns: int, fps: float = 2.0, caption: bool = False) -> Lesson:
@@ -119,10 +121,15 @@ class Teacher:
         """One question and its reply: to the Solver mostly, now and then to the Questioner."""
         kinds = [kind for kind in KINDS if self.rng.random() < 0.5] or ["when"]
         asks = self.rng.random() < 0.3
+        if not asks and self.rng.random() < self.open / 3:
+            told = ", ".join(event.phrase for event in events)
+            return self.solve(Question("", "", ALL, "open", (), told), events, end_s)
         question = self.question(self.rng.choice(kinds if asks else KINDS), events)
         if question is None:
             return None
         if not asks:
+            if question.kind not in ("count", "duration") and self.rng.random() < self.open:
+                question = replace(question, options=())
             return self.solve(question, [e for e in events if e.span in question.evidence], end_s)
         of_type = {"when": "when", "count": "count"}.get(question.kind, "multiple choice")
         asked = Asked(of_type, question.text, question.answer, question.options, question.evidence)

@@ -20,7 +20,6 @@ from tevo.backbones.qwen_vl.budget import spread, to_patches
 Optimizers = Callable[[nn.Module], tuple[list[torch.optim.Optimizer], Callable[[float], float]]]
 """Of a module: its optimizers, and their rate at a share of the steps."""
 
-SIDES = (2, 2, 3, 4)  # cells a side, as drawn
 BATCH = 96  # clips a step
 
 
@@ -30,14 +29,15 @@ class Sight(nn.Module):
     Args:
         model: whose tower is taught.
         captions: all there are.
+        side: every grid is pooled, or repeated, to so many cells a side.
     """
 
-    def __init__(self, model: QwenVL, captions: list[str]) -> None:
+    def __init__(self, model: QwenVL, captions: list[str], side: int) -> None:
         super().__init__()
         self._model = (model,)
         self.classes = {caption: index for index, caption in enumerate(captions)}
-        self.side = 4  # every grid is pooled, or repeated, to so many cells a side
-        self.head = nn.Linear(3 * self.side**2 * model.spec.dim, len(captions))
+        self.side = side
+        self.head = nn.Linear(3 * side**2 * model.spec.dim, len(captions))
 
     def forward(self, clips: list[Tensor], side: int) -> Tensor:
         """Scores of the captions, [clip caption]."""
@@ -60,6 +60,7 @@ class Sight(nn.Module):
 def teach_sight(
     model: QwenVL,
     teacher: Teacher,
+    sides: list[int],
     opts_of: Optimizers,
     steps: int,
     seed: int,
@@ -70,13 +71,14 @@ def teach_sight(
     Args:
         model: with a tower that learns.
         teacher: whose clips are shown, those with least in them first.
+        sides: of the grids, in cells, as they are drawn.
         opts_of: makes the optimizers of a module, and a schedule of their rate.
         steps: of training.
         seed: of the draws.
         report: told the figures now and then.
     """
     rng = random.Random(seed)
-    sight = Sight(model, teacher.bank)
+    sight = Sight(model, teacher.bank, max(sides))
     both = nn.ModuleDict({"visual": model.model.model.visual, "sight": sight})
     opts, rate = opts_of(both)
     began, right, loss_mean = time.time(), 0.0, 0.0
@@ -88,7 +90,7 @@ def teach_sight(
         most = min(len(teacher.order), max(BATCH, round((0.08 + 1.4 * done) * len(teacher.order))))
         chosen = [teacher.order[rng.randrange(most)] for _ in range(BATCH)]
         clips = [teacher.augment(teacher.clips[i][rng.randrange(2) :: 2]) for i in chosen]
-        scores = sight(clips, rng.choice(SIDES))
+        scores = sight(clips, rng.choice(sides))
         wanted = torch.tensor([sight.classes[teacher.captions[i]] for i in chosen])
         loss = F.cross_entropy(scores, wanted)
         for opt in opts:
