@@ -28,7 +28,7 @@ from tevo.backbones.language import (
     join_completions,
 )
 from tevo.backbones.qwen_vl.budget import fit_budget, spread, to_patches
-from tevo.backbones.qwen_vl.building import build_parts, check_tokenizer
+from tevo.backbones.qwen_vl.building import build_parts, check_tokenizer, recompute_activations
 from tevo.backbones.qwen_vl.chat import Chat, Prefix
 from tevo.backbones.qwen_vl.packing import Packed, by_video, pack, to_device
 from tevo.backbones.qwen_vl.roles import Roles
@@ -87,18 +87,12 @@ class QwenVL(Backbone, LanguageModel):
         check_tokenizer(self.model.config, parts.tokenizer, self.chat.video_id)
         self.roles = Roles(self.model, trainable, train_vision, lora_rank, lora_alpha)
         self.fps, self.image_size_px, self.max_tokens_at_once = fps, image_size_px, max_tokens_at_once
-        self.min_cells = min_cells
+        self.min_cells, self.checkpointing = min_cells, checkpointing
         self._name = name or (model if isinstance(model, str) else model["model_type"])
-        vocabulary = int(self.model.config.text_config.vocab_size)
-        never = torch.zeros(vocabulary, dtype=torch.bool)
-        never[self.chat.never_ids] = True
-        never[len(parts.tokenizer) :] = True  # rows of the embedding that no token has
+        never = self.chat.never(int(self.model.config.text_config.vocab_size))
         self.register_buffer("_never", never, persistent=False)
-        self.checkpointing = checkpointing
         if checkpointing:
-            # transformers 5.23 has a new name for it and warns of the old one, which is all that 5.17 has
-            enable = getattr(self.model, "activation_checkpointing_enable", self.model.gradient_checkpointing_enable)
-            enable({"use_reentrant": False})
+            recompute_activations(self.model)
         self.model.model.visual.register_load_state_dict_post_hook(self._weights_changed)
         self.eval()
         self._weights_changed()
@@ -199,7 +193,7 @@ class QwenVL(Backbone, LanguageModel):
         for batch in batches_of(cost, self.max_tokens_at_once):
             chosen = [prefixes[i] for i in batch]
             packed = to_device(pack(chosen, None, kept=True), self.device)
-            made = self._write(packed, self._read(packed), chosen, num_samples, sampling, generator)
+            made = self._write(packed, self._read(packed), num_samples, sampling, generator)
             parts |= {index: made.take([row]) for row, index in enumerate(batch)}
         return join_completions([parts[i] for i in range(len(prompts))])
 
@@ -218,34 +212,24 @@ class QwenVL(Backbone, LanguageModel):
             hidden = self._read(packed)
             where, told, _ = self._scores(packed, hidden, batch, 1.0)
             scores[where] = told
-            made = self._write(packed, hidden, chosen, 1, Sampling(max_new_tokens, 1.0, stop), None)
+            made = self._write(packed, hidden, 1, Sampling(max_new_tokens, 1.0, stop), None)
             parts |= {index: made.take([row]) for row, index in enumerate(batch)}
         chances = scores.sum(-1).masked_fill(~given.mask.any(-1), -torch.inf)
         return Best(join_completions([parts[i] for i in range(len(prompts))]), chances)
 
     def _write(
-        self,
-        packed: Packed,
-        hidden: Tensor,
-        prefixes: Sequence[Prefix],
-        num_samples: int,
-        sampling: Sampling,
-        generator: torch.Generator | None,
+        self, packed: Packed, hidden: Tensor, num_samples: int, sampling: Sampling, generator: torch.Generator | None
     ) -> Completions:
-        model, positions = self.roles.model, [p.next_position for p in prefixes]
-        return decode_groups(model, packed, hidden, positions, num_samples, sampling, self.chat, self._never, generator)
+        return decode_groups(self.roles.model, packed, hidden, num_samples, sampling, self.chat, self._never, generator)
 
     def log_probs(self, prompts: Sequence[Prompt], completions: Completions, temperature: float = 1.0) -> TokenScores:
         """See :meth:`LanguageModel.log_probs`: prompts once, completions beside them in one packed row."""
-        prefixes = [self.chat.lay_out(prompt) for prompt in prompts]
-        return self.score(prefixes, completions, temperature)
+        return self.score([self.chat.lay_out(prompt) for prompt in prompts], completions, temperature)
 
     def score(self, prefixes: Sequence[Prefix], completions: Completions, temperature: float) -> TokenScores:
         """As :meth:`log_probs`, for prompts that are laid out already: several may share what they begin with."""
-        shape = completions.mask.shape
         cost = [len(p.ids) + int(row.sum()) for p, row in zip(prefixes, completions.mask, strict=True)]
-        log_probs = torch.zeros(shape, device=self.device)
-        entropy = torch.zeros(shape, device=self.device)
+        log_probs, entropy = torch.zeros(2, *completions.mask.shape, device=self.device)
         for batch in batches_of(cost, self.max_tokens_at_once):
             chosen = [prefixes[i] for i in batch]
             packed = to_device(pack(chosen, completions.take(batch)), self.device)

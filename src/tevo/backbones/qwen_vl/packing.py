@@ -25,6 +25,7 @@ class Packed:
     positions: Int[Tensor, "3 token"]
     layout: GroupLayout
     prompts: tuple[Tensor, ...]  # places of each prompt's tokens, in their order
+    following: tuple[int, ...]  # position, on all axes, of the first token after each prompt
     videos: tuple[Watched, ...]  # that the row holds
     video_at: Int[Tensor, "cell"]  # places of their tokens, one video after the other
     read_at: Int[Tensor, "scored"]  # places whose hidden state predicts a completion's token
@@ -97,6 +98,7 @@ def pack(
         torch.cat(row.positions, dim=1),
         _layout(branches, row.length, kept),
         tuple(places),
+        tuple(prefix.next_position for prefix in prefixes),
         tuple(videos),
         torch.cat([torch.empty(0, dtype=torch.long), *video_at]),
         *read,
@@ -188,6 +190,7 @@ def to_device(packed: Packed, device: torch.device) -> Packed:
         packed.positions.to(device),
         GroupLayout(buckets, layout.order.to(device), layout.kept),
         tuple(part.to(device) for part in packed.prompts),
+        packed.following,
         packed.videos,
         *(part.to(device) for part in (packed.video_at, packed.read_at, packed.targets, packed.scored)),
     )

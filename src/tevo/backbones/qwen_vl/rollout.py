@@ -18,7 +18,6 @@ def decode_groups(
     model: Any,  # noqa: ANN401 (transformers' own)
     packed: Packed,
     hidden: Float[Tensor, "token dim"],
-    positions: Sequence[int],
     num_samples: int,
     sampling: Sampling,
     chat: Chat,
@@ -31,7 +30,6 @@ def decode_groups(
         model: the whole transformers model, as the acting role has it.
         packed: the row of prompts; its layout has kept every layer's keys and values.
         hidden: last hidden state of each of the row's tokens.
-        positions: of each prompt's first new token.
         num_samples: G.
         sampling: length, temperature, stop texts.
         chat: decodes.
@@ -42,10 +40,10 @@ def decode_groups(
     device, group = hidden.device, num_samples
     ends = torch.stack([places[-1] for places in packed.prompts])
     logits = model.lm_head(hidden[ends]).repeat_interleave(group, dim=0)
-    position = torch.tensor(list(positions), device=device).repeat_interleave(group)
+    position = torch.tensor(packed.following, device=device).repeat_interleave(group)
     state = _start(packed, group, sampling.max_new_tokens)
     step_on = Stepper(model.model.language_model, position, state)
-    written = _Written(len(positions), group, sampling, chat, len(never), device)
+    written = _Written(len(ends), group, sampling, chat, len(never), device)
     for step in range(sampling.max_new_tokens):
         log_probs = log_policy(logits, never, sampling.temperature)
         if generator is None:
