@@ -101,7 +101,7 @@ def _start(packed: Packed, group: int, max_new_tokens: int) -> DecodeState:
     places[mask] = torch.cat(prompts)
     prefix = []
     for layer in sorted(kept):
-        picked = (part[:, places.flatten()].unflatten(1, places.shape).transpose(0, 1) for part in kept[layer])
+        picked = (part[:, places].transpose(0, 1) for part in kept[layer])
         keys, values = (part.contiguous() for part in picked)
         prefix.append((keys, values))
     return DecodeState.start(prefix, mask, group, max_new_tokens)
