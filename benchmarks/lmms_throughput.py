@@ -148,15 +148,15 @@ def run_tevo(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
     config = SolverConfig(words=Words("tiny", max_new_tokens=spec["tokens"]))
     solver = cast_solver(model, describe_backbone(model), config)
     tokens: Counter[str] = Counter()
-    sample = model.sample
+    best = model.best
 
-    def count(prompts: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401 (as of the model)
-        drawn = sample(prompts, *args, **named)
+    def count(prompts: Any, *args: Any) -> Any:  # noqa: ANN401 (as of the model)
+        told = best(prompts, *args)
         tokens["video"] += sum(prompt.video.num_tokens for prompt in prompts)
-        tokens["new"] += int(drawn.mask.sum())
-        return drawn
+        tokens["new"] += int(told.completions.mask.sum())
+        return told
 
-    model.sample = count
+    model.best = count
     asked = questions(spec)
     release = Release(model, {}, plan, ())
     Answerer(solver, release, folder / "warm").answer_all(asked[:1], progress=False)

@@ -82,3 +82,17 @@ def test_a_folder_that_holds_something_else(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     with pytest.raises(TevoError, match="this adapter reads"):
         tevo.load(tmp_path)
+
+
+def test_a_bare_adapter_is_refused_with_what_to_do(tmp_path, run):
+    """peft's own layout, as ``save_role`` writes it; beside a Solver of tevo the way is shorter."""
+    pytest.importorskip("peft")
+    model = build_backbone("qwen2_5_vl_tiny", pretrained=False, trainable="lora")
+    model.add_role("solver")
+    for folder, said in [
+        (tmp_path / "adapter", "which it does not name.*merge_and_unload"),
+        (run / "hf" / "round-2" / "solver" / "adapter", r"give .*round-2/solver$"),
+    ]:
+        model.save_role("solver", str(folder), merged=False)
+        with pytest.raises(TevoError, match=f"holds a peft adapter alone.*{said}"):
+            tevo.load(folder)

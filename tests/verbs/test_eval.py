@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,24 @@ def test_in_the_files_that_nextgqa_publishes(evaluated, world, tmp_path):
     scored = json.loads(Path("score-nextgqa-official.json").read_text())
     kept = json.loads((folder / "score-nextgqa-official.json").read_text())
     assert scored["figures"] == kept["figures"] and scored["by"] == kept["by"]
+
+
+def test_what_subtitles_add(tmp_path, monkeypatch):
+    """The same model with and without: a file beside the video names an event while it happens."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(Path(__file__).parents[1] / "data" / "videos" / "made" / "events7_vfr.mp4", "clip.mp4")
+    Path("clip.srt").write_text("1\n00:00:14,000 --> 00:00:18,000\nthe red circle grows\n")
+    asked = {"qid": "a", "vid": "clip.mp4", "query": "When does this happen: the red circle grows?"}
+    Path("asked.jsonl").write_text(json.dumps(asked | {"relevant_windows": [[14, 18]], "duration": 23.4}))
+    found = {}
+    for subtitles in ("false", "true"):
+        files = ["--benchmark", "generic", "--annotations", "asked.jsonl", "--videos", ".", "--out", subtitles]
+        rest = ["--protocols", "tevo", "--evidence", "0", "--cache_dir", "cache", "--subtitles", subtitles]
+        main(["eval", "clip_tiny", *files, *rest])
+        results = json.loads((Path(subtitles) / "results.json").read_text())
+        (model,) = results["benchmarks"][0]["protocols"]["tevo"]["models"].values()
+        found[results["spec"]["subtitles"]] = model["figures"]["mIoU"]
+    assert found[True] > found[False] + 10
 
 
 def test_a_suite_and_what_cannot_be_evaluated(run, world, tmp_path, monkeypatch, capsys):

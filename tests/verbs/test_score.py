@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import tevo
 from tevo.cli import main
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"
@@ -107,6 +108,32 @@ def test_replies_as_text_against_rows_of_ones_own(tmp_path, capsys):
     assert (report["missing_qids"], report["unknown_qids"], report["unparsed_qids"]) == (["c"], ["d"], ["b"])
     assert "line 4: not JSON" in report["problems"][0]
     assert "without a prediction: c" in capsys.readouterr().out
+
+
+def test_a_judge_looks_at_the_videos(tmp_path, capsys):
+    """Its figures stand in the report and in the table: those of ``tevo.load`` of the judge, asked by itself."""
+    videos = Path(__file__).parents[1] / "data" / "videos" / "made"
+    said = {"vid": "events7_vfr.mp4", "pred_relevant_windows": [[2, 5]]}
+    rows = [{"qid": q, "query": text} | said for q, text in {"a": "the red circle grows", "b": "a dog barks"}.items()]
+    Path("mine.jsonl").write_text("\n".join(json.dumps(row | {"relevant_windows": [[2, 6]]}) for row in rows))
+    Path("pred.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    files, cache = ["generic", "pred.jsonl", "mine.jsonl"], ["--cache_dir", tmp_path / "cache"]
+    report = score(*files, "--judge", "clip_tiny", "--videos", videos, *cache)
+    found = report["evidence"]["models"]["the predictions"]
+    asked = [row | {"kind": "when", "vid": str(videos / row["vid"])} for row in rows]
+    judged = tevo.load("clip_tiny", cache_dir=tmp_path / "cache").evidence_quality(asked, progress=False)
+    assert found["questions"] == 2 and report["evidence"]["judge"] == "clip_tiny"
+    assert found["terms"]["quality"] == pytest.approx(sum(one.terms["quality"] for one in judged) / 2)
+    table = capsys.readouterr().out
+    assert "evidence, judged by clip_tiny" in table and f"{found['terms']['quality']:.3f}" in table
+    for words, message in [
+        (["--judge", "clip_tiny"], "give --judge MODEL and --videos FOLDER together"),
+        (["--judge", "clip_tiny", "--videos", str(videos), "--fractions", "true"], "give them in seconds"),
+        (["--judge", "nonesuch", "--videos", str(videos)], "is no folder and no backbone"),
+    ]:
+        with pytest.raises(SystemExit):
+            main(["score", *files, *words])
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ from tevo.errors import TevoError
 from tevo.metrics.results import read_results
 from tevo.prompts.phrases import load_phrases
 from tevo.tasks.casting import cast_solver
-from tevo.tasks.folders import CONFIG, Release, load_solver
+from tevo.tasks.folders import CONFIG, Release, is_solver, load_solver
 from tevo.tasks.matching import describe_backbone, teacher_of
 from tevo.tasks.solving import SolverConfig
 from tevo.tasks.words import Words
 
 ZERO_SHOT_FRAMES = 512  # assumed, as in data.max_frames
+ADAPTER = "adapter_config.json"  # of peft
 WANTED = "give a run, its hf/round-N/solver, a language model's folder, or the name of a backbone (`tevo list`)"
 
 
@@ -58,6 +59,8 @@ def load(
         from tevo.backbones.qwen_vl.adapter import QwenVL  # which brings transformers
 
         return _zero_shot(QwenVL(str(path)), str(path), cache_dir, max_cache_gb, device)
+    if (path / ADAPTER).is_file() and not (path / CONFIG).is_file():
+        raise _adapter_alone(path)
     solver, release = load_solver(path, backbone)
     return Answerer(solver, release, cache_dir, max_cache_gb, device)
 
@@ -86,6 +89,21 @@ def _is_language_model(folder: Path) -> bool:
     except (OSError, ValueError):
         return False  # the Solver's reader says what is wrong
     return isinstance(config, dict) and "model_type" in config
+
+
+def _adapter_alone(folder: Path) -> TevoError:
+    """What to do with a folder of peft's, which tells neither how tevo is to look nor what it is to ask."""
+    try:
+        base = json.loads((folder / ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError):
+        base = None
+    said = f"{folder} holds a peft adapter alone, and its base ({base or 'which it does not name'}) is not in it"
+    if is_solver(folder.parent):
+        return TevoError(f"{said}. It belongs to a Solver of tevo, which loads it with its base: give {folder.parent}")
+    return TevoError(
+        f"{said}. Put them together and give that folder: PeftModel.from_pretrained(base, {str(folder)!r})"
+        ".merge_and_unload().save_pretrained(whole), and the base's processor.save_pretrained(whole)"
+    )
 
 
 def _zero_shot(

@@ -106,6 +106,13 @@ class TokenScores(NamedTuple):
     entropy: Float[Tensor, "prompt group token"]  # of the whole distribution at that place, nats; detached
 
 
+class Best(NamedTuple):
+    """What the model writes when every token is the likeliest, and how likely the choices would have been instead."""
+
+    completions: Completions  # one of each prompt; log-probabilities are those of the model itself, at temperature 1
+    choices: Float[Tensor, "prompt choice"]  # log-probability of each as the whole reply; -inf pads
+
+
 class LanguageModel(ABC):
     """Capability: reads a prompt with a video, writes, and scores what was written.
 
@@ -144,6 +151,21 @@ class LanguageModel(ABC):
     @abstractmethod
     def choose(self, prompts: Sequence[Prompt], choices: Sequence[Sequence[str]]) -> Float[Tensor, "prompt choice"]:
         """Log-probability of each choice as the reply, in one forward pass and without gradients; -inf pads."""
+
+    @abstractmethod
+    def best(
+        self, prompts: Sequence[Prompt], choices: Sequence[Sequence[str]], max_new_tokens: int, stop: tuple[str, ...]
+    ) -> Best:
+        """The likeliest token at every place, and what :meth:`choose` says of each choice, without gradients.
+
+        A prompt is read once for both, and what prompts about one video have in common is read once for all of them.
+
+        Args:
+            prompts: what is asked.
+            choices: of each prompt; may be none.
+            max_new_tokens: length bound.
+            stop: as in :class:`Sampling`.
+        """
 
     @abstractmethod
     def encode_reply(self, texts: Sequence[Sequence[str]]) -> Completions:
@@ -203,11 +225,17 @@ def join_completions(parts: Sequence[Completions]) -> Completions:
     return Completions(wide("tokens"), wide("mask"), wide("log_probs"), wide("ends"), texts, closed)
 
 
-def batches_of(lengths: Sequence[int], max_total: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length whose lengths sum to at most ``max_total`` (one always fits)."""
+def batches_of(lengths: Sequence[int], max_total: int, order: Sequence[int] | None = None) -> Iterator[list[int]]:
+    """Indices in batches whose lengths sum to at most ``max_total`` (one always fits).
+
+    Args:
+        lengths: of each.
+        max_total: of a batch.
+        order: in which they are taken; by their lengths when not given, so that a batch is of similar ones.
+    """
     batch: list[int] = []
     total = 0
-    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]) if order is None else order:
         if batch and total + lengths[index] > max_total:
             yield batch
             batch, total = [], 0

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from tevo.backbones import build_backbone
+from tevo.backbones.language import Prompt
 
+TEXTS = ("When does this happen: the red shape grows?", "What happens first?", "Say hello.")
 FAMILIES = ("qwen2_5_vl_tiny", "qwen3_vl_tiny")
 
 
@@ -44,3 +46,19 @@ def video(model):
     """Seven frames at irregular times, from second 3."""
     times_s = torch.tensor([3.0, 3.4, 4.1, 5.0, 5.2, 6.9, 7.0])
     return model.watch(_random_frames(7), times_s, max_tokens=64)
+
+
+@pytest.fixture(scope="module")
+def seeing(family):
+    """A model that is trained whole, vision tower too, and prompts of three sorts: two videos and none."""
+    model = _build(family, train_vision=True)
+    model.add_role("solver")
+    return model
+
+
+@pytest.fixture(scope="module")
+def prompts(seeing):
+    long = seeing.watch(_random_frames(9), 3 + torch.arange(9) * 0.7, 100)
+    short = seeing.watch(_random_frames(3, 40, 70, seed=1), torch.tensor([0.0, 0.1, 2.0]), 20)
+    videos = (long, short, None)
+    return [Prompt(text, video) for text, video in zip(TEXTS, videos, strict=True)]

@@ -1,8 +1,8 @@
 """The group-shared update is exact, rollouts say the truth about themselves, and the model sees the video."""
 
 import copy
-import dataclasses
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -40,22 +40,6 @@ def separate_log_probs(transformers_model, model, prompts, completions, temperat
             log_probs = logits.masked_fill(model._never, -torch.inf).log_softmax(-1)
             rows[i, j, : len(told)] = log_probs.gather(1, told[:, None])[:, 0]
     return rows
-
-
-@pytest.fixture(scope="module")
-def seeing(build, family):
-    """A model that is trained whole, vision tower too, and prompts of three sorts: two videos and none."""
-    model = build(family, train_vision=True)
-    model.add_role("solver")
-    return model
-
-
-@pytest.fixture(scope="module")
-def prompts(seeing, random_frames):
-    long = seeing.watch(random_frames(9), 3 + torch.arange(9) * 0.7, 100)
-    short = seeing.watch(random_frames(3, 40, 70, seed=1), torch.tensor([0.0, 0.1, 2.0]), 20)
-    videos = (long, short, None)
-    return [Prompt(text, video) for text, video in zip(TEXTS, videos, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +179,20 @@ def test_the_same_seed_draws_the_same(model, video):
     assert torch.equal(one.tokens, two.tokens) and not torch.equal(one.tokens, other.tokens)
 
 
+def test_rows_that_have_ended_make_no_difference_to_the_others(model, video):
+    """Some groups end early and are dropped: what the others write, and with which probability, stays as it was."""
+    prompts = [Prompt(text, video if number % 2 else None) for number, text in enumerate(TEXTS * 2)]
+    whole = model.sample(prompts, 2, Sampling(24), torch.Generator().manual_seed(3))
+    ended = model.sample(prompts, 2, Sampling(24, stop=("e",)), torch.Generator().manual_seed(3))
+    lengths = ended.mask.sum(-1)
+    assert len(set(lengths.flatten().tolist())) > 3 and int(lengths.amax(1).sort().values[2]) < int(lengths.max())
+    width = ended.tokens.shape[-1]
+    assert torch.equal(ended.tokens, whole.tokens[..., :width].masked_fill(~ended.mask, 0))
+    torch.testing.assert_close(
+        ended.log_probs, whole.log_probs[..., :width].masked_fill(~ended.mask, 0.0), atol=1e-5, rtol=0
+    )
+
+
 # --- choosing ---
 
 
@@ -220,6 +218,6 @@ def test_other_pixels_give_other_log_probs(model, video):
 
 def test_fewer_rows_than_placeholders_are_refused(model, video):
     reply = model.encode_reply([["<answer>A</answer>"]])
-    broken = dataclasses.replace(video, values=video.values[:, :, 1:])
+    broken = replace(video, values=video.values[:, :, 1:])
     with pytest.raises(TevoError, match="rows of video features"):
         model.log_probs([Prompt(TEXTS[0], broken)], reply)

@@ -35,7 +35,7 @@ def when():
 
 
 @pytest.fixture
-def written(model, monkeypatch):
+def written(model, monkeypatch, naive_best):
     """Make the model write given texts: ``written(lambda prompt, member: text)``."""
 
     def use(write, role=None):
@@ -46,5 +46,6 @@ def written(model, monkeypatch):
             return type(given)(given.tokens, given.mask, told, given.ends, given.texts, given.closed)
 
         monkeypatch.setattr(model, "sample", sample)
+        monkeypatch.setattr(model, "best", lambda *asked: naive_best(model, *asked))
 
     return use

@@ -7,6 +7,7 @@ the update, which is exact (:mod:`tevo.backbones.qwen_vl.attention`).
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from tevo.backbones.base import Backbone, BackboneSpec
 from tevo.backbones.fingerprint import module_fingerprint
 from tevo.backbones.language import (
+    Best,
     Completions,
     LanguageModel,
     Prompt,
@@ -26,14 +28,14 @@ from tevo.backbones.language import (
     join_completions,
 )
 from tevo.backbones.qwen_vl.budget import fit_budget, spread, to_patches
-from tevo.backbones.qwen_vl.building import build_parts, check_tokenizer
+from tevo.backbones.qwen_vl.building import build_parts, check_tokenizer, recompute_activations
 from tevo.backbones.qwen_vl.chat import Chat, Prefix
-from tevo.backbones.qwen_vl.packing import Packed, pack, to_device
+from tevo.backbones.qwen_vl.packing import Packed, by_video, pack, to_device
 from tevo.backbones.qwen_vl.roles import Roles
-from tevo.backbones.qwen_vl.rollout import decode_groups
+from tevo.backbones.qwen_vl.rollout import completions_of, decode_groups
 from tevo.backbones.qwen_vl.scoring import token_scores
+from tevo.backbones.qwen_vl.seeing import embed, encode_steps, rows_of
 from tevo.backbones.spans import frame_spans, tubelet_spans
-from tevo.errors import TevoError
 from tevo.structures import VideoTokens
 
 
@@ -85,18 +87,12 @@ class QwenVL(Backbone, LanguageModel):
         check_tokenizer(self.model.config, parts.tokenizer, self.chat.video_id)
         self.roles = Roles(self.model, trainable, train_vision, lora_rank, lora_alpha)
         self.fps, self.image_size_px, self.max_tokens_at_once = fps, image_size_px, max_tokens_at_once
-        self.min_cells = min_cells
+        self.min_cells, self.checkpointing = min_cells, checkpointing
         self._name = name or (model if isinstance(model, str) else model["model_type"])
-        vocabulary = int(self.model.config.text_config.vocab_size)
-        never = torch.zeros(vocabulary, dtype=torch.bool)
-        never[self.chat.never_ids] = True
-        never[len(parts.tokenizer) :] = True  # rows of the embedding that no token has
+        never = self.chat.never(int(self.model.config.text_config.vocab_size))
         self.register_buffer("_never", never, persistent=False)
-        self.checkpointing = checkpointing
         if checkpointing:
-            # transformers 5.23 has a new name for it and warns of the old one, which is all that 5.17 has
-            enable = getattr(self.model, "activation_checkpointing_enable", self.model.gradient_checkpointing_enable)
-            enable({"use_reentrant": False})
+            recompute_activations(self.model)
         self.model.model.visual.register_load_state_dict_post_hook(self._weights_changed)
         self.eval()
         self._weights_changed()
@@ -150,18 +146,8 @@ class QwenVL(Backbone, LanguageModel):
         )
 
     def _encode(self, model: Any, patches: Tensor, grid: tuple[int, int]) -> Float[Tensor, "layer step cell dim"]:  # noqa: ANN401
-        """The vision tower's merged output: no step sees another, so they go through in any number at once."""
-        rows, columns = (side * self.patches.merge for side in grid)
-        per_step = rows * columns
-        layers = []
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.roles.train_vision):
-            for chunk in torch.split(patches, max(1, self.max_tokens_at_once // per_step)):
-                shape = torch.tensor([[len(chunk), rows, columns]], device=self.device)
-                seen = model.model.get_video_features(chunk.flatten(0, 1), shape)
-                deeper = [layer[0] for layer in getattr(seen, "deepstack_features", None) or ()]
-                stacked = torch.stack([seen.pooler_output[0], *deeper])
-                layers.append(stacked.view(len(stacked), len(chunk), -1, stacked.shape[-1]))
-        return torch.cat(layers, dim=1)
+            return encode_steps(model.model, patches, grid, self.patches.merge, self.max_tokens_at_once)
 
     def encode_video(
         self, frames: UInt8[Tensor, "batch time 3 height width"], times_s: Float[Tensor, "batch time"]
@@ -178,26 +164,13 @@ class QwenVL(Backbone, LanguageModel):
 
     # --- reading and writing ---
 
-    def _read(self, packed: Packed, prefixes: Sequence[Prefix]) -> Float[Tensor, "token dim"]:
+    def _read(self, packed: Packed) -> Float[Tensor, "token dim"]:
         """Hidden states of a packed row. Refuses to run where video tokens and what was seen do not match."""
         model = self.roles.model
         language = model.model.language_model
         was_training = language.training
-        seen = self._seen(model, prefixes)
-        embeds = language.embed_tokens(packed.ids)
-        rows = 0 if seen is None else seen.shape[1]
-        if rows != len(packed.video_at):
-            raise TevoError(
-                f"{len(packed.video_at)} video tokens in the prompts, {rows} rows of video features: not run"
-            )
-        deeper: dict[str, Any] = {}
-        if seen is not None:
-            seen = seen.to(embeds)
-            embeds = embeds.index_copy(0, packed.video_at, seen[0])
-            if len(seen) > 1:
-                at = torch.zeros(1, len(embeds), dtype=torch.bool, device=embeds.device)
-                at[0, packed.video_at] = True
-                deeper = {"visual_pos_masks": at, "deepstack_visual_embeds": list(seen[1:])}
+        seen = rows_of(packed.videos, partial(self._encode, model), self.device)
+        embeds, deeper = embed(language, packed.ids, packed.video_at, seen)
         language.train(self.checkpointing and torch.is_grad_enabled())  # layers are recomputed in train mode alone
         hidden: Tensor = language(
             inputs_embeds=embeds[None],
@@ -208,20 +181,6 @@ class QwenVL(Backbone, LanguageModel):
         ).last_hidden_state[0]
         language.train(was_training)
         return hidden
-
-    def _seen(self, model: Any, prefixes: Sequence[Prefix]) -> Float[Tensor, "layer cell dim"] | None:  # noqa: ANN401
-        """Rows of all the prompts' videos; a video that several prompts share is encoded once."""
-        videos = {id(p.video): p.video for p in prefixes if p.video is not None}
-        made = {key: video.values for key, video in videos.items() if video.values is not None}
-        for grid in sorted({video.grid for key, video in videos.items() if key not in made}):
-            alike = {key: v.patches for key, v in videos.items() if key not in made and v.grid == grid}
-            patches = [part for part in alike.values() if part is not None]
-            if len(patches) < len(alike):
-                raise TevoError("a watched video holds neither values nor patches: make it with watch()")
-            told = self._encode(model, torch.cat(patches), grid)  # all in one pass: no step sees another
-            made |= dict(zip(alike, torch.split(told, [len(part) for part in patches], dim=1), strict=True))
-        rows = [made[id(p.video)].flatten(1, 2).to(self.device) for p in prefixes if p.video is not None]
-        return torch.cat(rows, dim=1) if rows else None
 
     @torch.no_grad()
     def sample(
@@ -234,33 +193,59 @@ class QwenVL(Backbone, LanguageModel):
         for batch in batches_of(cost, self.max_tokens_at_once):
             chosen = [prefixes[i] for i in batch]
             packed = to_device(pack(chosen, None, kept=True), self.device)
-            hidden = self._read(packed, chosen)
-            made = decode_groups(
-                self.roles.model, packed, hidden, chosen, num_samples, sampling, self.chat, self._never, generator
-            )
+            made = self._write(packed, self._read(packed), num_samples, sampling, generator)
             parts |= {index: made.take([row]) for row, index in enumerate(batch)}
         return join_completions([parts[i] for i in range(len(prompts))])
 
+    @torch.no_grad()
+    def best(
+        self, prompts: Sequence[Prompt], choices: Sequence[Sequence[str]], max_new_tokens: int, stop: tuple[str, ...]
+    ) -> Best:
+        """See :meth:`LanguageModel.best`. The choices lie beside each prompt, and the reply goes on from its keys."""
+        prefixes, given = [self.chat.lay_out(prompt) for prompt in prompts], self.encode_reply(choices)
+        cost = [len(p.ids) + max_new_tokens + int(row.sum()) for p, row in zip(prefixes, given.mask, strict=True)]
+        scores = torch.zeros(given.mask.shape, device=self.device)
+        parts: dict[int, Completions] = {}
+        for batch in batches_of(cost, self.max_tokens_at_once, by_video(prefixes)):
+            chosen = [prefixes[i] for i in batch]
+            packed = to_device(pack(chosen, given.take(batch), kept=True, shared=True), self.device)
+            hidden = self._read(packed)
+            where, told, _ = self._scores(packed, hidden, batch, 1.0)
+            scores[where] = told
+            made = self._write(packed, hidden, 1, Sampling(max_new_tokens, 1.0, stop), None)
+            parts |= {index: made.take([row]) for row, index in enumerate(batch)}
+        chances = scores.sum(-1).masked_fill(~given.mask.any(-1), -torch.inf)
+        return Best(join_completions([parts[i] for i in range(len(prompts))]), chances)
+
+    def _write(
+        self, packed: Packed, hidden: Tensor, num_samples: int, sampling: Sampling, generator: torch.Generator | None
+    ) -> Completions:
+        return decode_groups(self.roles.model, packed, hidden, num_samples, sampling, self.chat, self._never, generator)
+
     def log_probs(self, prompts: Sequence[Prompt], completions: Completions, temperature: float = 1.0) -> TokenScores:
         """See :meth:`LanguageModel.log_probs`: prompts once, completions beside them in one packed row."""
-        prefixes = [self.chat.lay_out(prompt) for prompt in prompts]
-        return self.score(prefixes, completions, temperature)
+        return self.score([self.chat.lay_out(prompt) for prompt in prompts], completions, temperature)
 
     def score(self, prefixes: Sequence[Prefix], completions: Completions, temperature: float) -> TokenScores:
         """As :meth:`log_probs`, for prompts that are laid out already: several may share what they begin with."""
-        shape = completions.mask.shape
         cost = [len(p.ids) + int(row.sum()) for p, row in zip(prefixes, completions.mask, strict=True)]
-        log_probs = torch.zeros(shape, device=self.device)
-        entropy = torch.zeros(shape, device=self.device)
+        log_probs, entropy = torch.zeros(2, *completions.mask.shape, device=self.device)
         for batch in batches_of(cost, self.max_tokens_at_once):
             chosen = [prefixes[i] for i in batch]
             packed = to_device(pack(chosen, completions.take(batch)), self.device)
-            hidden = self._read(packed, chosen)[packed.read_at]
-            told, open_ = token_scores(hidden, packed.targets, self.roles.model.lm_head, self._never, temperature)
-            where = (torch.tensor(batch, device=self.device)[packed.scored[0]], packed.scored[1], packed.scored[2])
-            log_probs = log_probs.index_put(where, told.float())
-            entropy = entropy.index_put(where, open_.float())
+            where, told, open_ = self._scores(packed, self._read(packed), batch, temperature)
+            log_probs = log_probs.index_put(where, told)
+            entropy = entropy.index_put(where, open_)
         return TokenScores(log_probs, entropy)
+
+    def _scores(
+        self, packed: Packed, hidden: Tensor, batch: Sequence[int], temperature: float
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        """Log-probability and entropy of the completions' tokens in a packed row, and where they belong."""
+        head = self.roles.model.lm_head
+        told, open_ = token_scores(hidden[packed.read_at], packed.targets, head, self._never, temperature)
+        prompt, member, token = packed.scored
+        return (torch.tensor(batch, device=self.device)[prompt], member, token), told.float(), open_.float()
 
     @torch.no_grad()
     def choose(self, prompts: Sequence[Prompt], choices: Sequence[Sequence[str]]) -> Float[Tensor, "prompt choice"]:
@@ -278,18 +263,7 @@ class QwenVL(Backbone, LanguageModel):
 
     def encode_reply(self, texts: Sequence[Sequence[str]]) -> Completions:
         """See :meth:`LanguageModel.encode_reply`."""
-        encoded = [[self.chat.encode(text) for text in row] for row in texts]
-        group, width = max(map(len, encoded)), max(len(ids) for row in encoded for ids in row)
-        tokens = torch.zeros(len(encoded), group, width, dtype=torch.long)
-        ends, mask = torch.zeros_like(tokens), torch.zeros_like(tokens, dtype=torch.bool)
-        for i, row in enumerate(encoded):
-            for j, ids in enumerate(row):
-                tokens[i, j, : len(ids)] = torch.tensor(ids, dtype=torch.long)
-                ends[i, j, : len(ids)] = torch.tensor(self.chat.decode(ids)[1], dtype=torch.long)
-                mask[i, j, : len(ids)] = True
-        moved = (part.to(self.device) for part in (tokens, mask, torch.zeros(tokens.shape), ends, mask.any(-1)))
-        tokens, mask, zeros, ends, closed = moved
-        return Completions(tokens, mask, zeros, ends, tuple(tuple(row) for row in texts), closed)
+        return completions_of(texts, self.chat, self.device)
 
     # --- roles ---
 

@@ -24,10 +24,15 @@ NAME = "tevo_group"
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Groups whose prefixes have one length: where their tokens lie in the packed row."""
+    """Groups whose prefixes have one length: where their tokens lie in the packed row.
+
+    A tail may be what other tails begin with (a question about a video, and replies to it): they have a bucket of their
+    own then, whose prefix is ``known``.
+    """
 
     prefix: Int[Tensor, "group prefix"]
     tails: Int[Tensor, "group member tail"]  # right-padded with any place: a causal mask keeps it out of sight
+    known: bool = False  # the prefix belongs to other buckets: it is looked at, and nothing is made of it here
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,14 @@ def group_attention(
     q, k, v = query[0], _repeat(key[0], repeats), _repeat(value[0], repeats)
     outputs = []
     for bucket in layout.buckets:
-        rows = [_pick(part, bucket.prefix) for part in (q, k, v)]
-        prefix = F.scaled_dot_product_attention(rows[0], rows[1], rows[2], is_causal=True, scale=scaling)
-        outputs.append(prefix.transpose(1, 2).flatten(0, 1))
+        keys, values = _pick(k, bucket.prefix), _pick(v, bucket.prefix)
+        if not bucket.known:
+            queries = _pick(q, bucket.prefix)
+            prefix = F.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=scaling)
+            outputs.append(prefix.transpose(1, 2).flatten(0, 1))
         if bucket.tails.numel():
             own = [_pick(part, bucket.tails.flatten(0, 1)) for part in (q, k, v)]
-            tails = tail_attention(own[0], own[1], own[2], rows[1], rows[2], scaling)
+            tails = tail_attention(own[0], own[1], own[2], keys, values, scaling)
             outputs.append(tails.transpose(1, 2).flatten(0, 1))
     return torch.cat(outputs).index_select(0, layout.order).unsqueeze(0), None
 

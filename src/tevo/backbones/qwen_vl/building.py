@@ -149,6 +149,13 @@ def check_tokenizer(config: Any, tokenizer: Any, video_id: int) -> None:  # noqa
         )
 
 
+def recompute_activations(model: Any) -> None:  # noqa: ANN401 (untyped library)
+    """Let a model in train mode make its layers' activations again in the backward pass instead of keeping them."""
+    # transformers 5.23 has a new name for it and warns of the old one, which is all that 5.17 has
+    enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+    enable({"use_reentrant": False})
+
+
 def _patch_format(config: Any, processor: Any) -> PatchFormat:  # noqa: ANN401 (untyped library)
     vision, videos = config.vision_config, processor.video_processor
     return PatchFormat(

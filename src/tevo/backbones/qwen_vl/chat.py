@@ -163,6 +163,13 @@ class Chat:
             self._pieces[index] = self._text([index])
         return self._pieces[index]
 
+    def never(self, vocabulary: int) -> Bool[Tensor, "vocabulary"]:
+        """Tokens that are never written: special ones but the end, and rows of the embedding that no token has."""
+        flags = torch.zeros(vocabulary, dtype=torch.bool)
+        flags[self.never_ids] = True
+        flags[len(self.tokenizer) :] = True
+        return flags
+
     def may_end(self, stop: Sequence[str], vocabulary: int) -> Bool[Tensor, "vocabulary"]:
         """Tokens that may complete one of the texts: those that hold the last character of one."""
         names = self.tokenizer.convert_ids_to_tokens(list(range(min(vocabulary, len(self.tokenizer)))))

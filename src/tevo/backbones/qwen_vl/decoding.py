@@ -38,6 +38,13 @@ class DecodeState:
             hidden = zeros.masked_fill_(~mask, -torch.inf)[:, None, None]
         return DecodeState(prefix, hidden, own)
 
+    def keep(self, prompts: Int[Tensor, "new"]) -> None:
+        """Go on with some of the prompts."""
+        self.prefix, self.own = (
+            [(keys[prompts], values[prompts]) for keys, values in layers] for layers in (self.prefix, self.own)
+        )
+        self.hidden = None if self.hidden is None else self.hidden[prompts]
+
     def attend(
         self,
         index: int,
@@ -95,6 +102,11 @@ class Stepper:
             x = x + _linear(mlp.down_proj, mlp.act_fn(_linear(mlp.gate_proj, inner)) * _linear(mlp.up_proj, inner))
         self.state.length = at + 1
         return _norm(self.language.norm, x)
+
+    def keep(self, prompts: Int[Tensor, "new"]) -> None:
+        """Go on with the completions of some of the prompts."""
+        self.state.keep(prompts)
+        self.cos, self.sin = self.cos[prompts], self.sin[prompts]
 
     def _attend(self, attention: Any, x: Tensor, cos: Tensor, sin: Tensor, index: int) -> Float[Tensor, "row dim"]:  # noqa: ANN401
         prompts, kv, group, _, dim = self.state.own[index][0].shape

@@ -6,10 +6,9 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from tevo.backbones.language import Completions, Sampling
-from tevo.backbones.qwen_vl.chat import Chat, Prefix
+from tevo.backbones.qwen_vl.chat import Chat
 from tevo.backbones.qwen_vl.decoding import DecodeState, Stepper
 from tevo.backbones.qwen_vl.packing import Packed
 from tevo.backbones.qwen_vl.scoring import log_policy
@@ -19,12 +18,11 @@ def decode_groups(
     model: Any,  # noqa: ANN401 (transformers' own)
     packed: Packed,
     hidden: Float[Tensor, "token dim"],
-    prefixes: Sequence[Prefix],
     num_samples: int,
     sampling: Sampling,
     chat: Chat,
     never: Bool[Tensor, "vocabulary"],
-    generator: torch.Generator,
+    generator: torch.Generator | None,
 ) -> Completions:
     """Sample ``num_samples`` completions of each prompt that was just read.
 
@@ -32,76 +30,129 @@ def decode_groups(
         model: the whole transformers model, as the acting role has it.
         packed: the row of prompts; its layout has kept every layer's keys and values.
         hidden: last hidden state of each of the row's tokens.
-        prefixes: the prompts.
         num_samples: G.
         sampling: length, temperature, stop texts.
         chat: decodes.
         never: tokens that are not drawn.
-        generator: of the draws; on the CPU, so that the device does not change what is drawn.
+        generator: of the draws; on the CPU, so that the device does not change what is drawn. None: nothing is drawn,
+            every token is the likeliest.
     """
-    device = hidden.device
-    state = _start(packed, num_samples, sampling.max_new_tokens)
-    ends = torch.tensor([len(p.ids) for p in prefixes]).cumsum(0) - 1
-    logits = model.lm_head(hidden[ends.to(device)]).repeat_interleave(num_samples, dim=0)
-    position = torch.tensor([p.next_position for p in prefixes], device=device).repeat_interleave(num_samples)
+    device, group = hidden.device, num_samples
+    ends = torch.stack([places[-1] for places in packed.prompts])
+    logits = model.lm_head(hidden[ends]).repeat_interleave(group, dim=0)
+    position = torch.tensor(packed.following, device=device).repeat_interleave(group)
+    state = _start(packed, group, sampling.max_new_tokens)
     step_on = Stepper(model.model.language_model, position, state)
-    finished = _Finish(chat, sampling.stop, len(never))
-    rows = len(prefixes) * num_samples
-    tokens = torch.zeros(rows, sampling.max_new_tokens, dtype=torch.long)
-    chosen = torch.zeros(rows, sampling.max_new_tokens, device=device)
-    length = torch.full((rows,), sampling.max_new_tokens)
-    closed = torch.zeros(rows, dtype=torch.bool)
+    written = _Written(len(ends), group, sampling, chat, len(never), device)
     for step in range(sampling.max_new_tokens):
-        drawn, chosen[:, step] = draw(log_policy(logits, never, sampling.temperature), generator)
-        tokens[:, step] = drawn.cpu()
-        ended = finished(tokens[:, : step + 1], ~closed)
-        length = torch.where(ended, step + 1, length)
-        closed |= ended
-        if bool(closed.all()) or step + 1 == sampling.max_new_tokens:
+        log_probs = log_policy(logits, never, sampling.temperature)
+        if generator is None:
+            told, drawn = log_probs.max(-1)
+        else:
+            drawn, told = draw(log_probs, written.uniform(generator))
+        left = written.add(step, drawn, told)
+        if not bool(left.any()) or step + 1 == sampling.max_new_tokens:
             break
+        if int(left.sum()) <= len(left) // 2:  # groups that have ended cost as much as others: they go, now and then
+            step_on.keep(left.nonzero()[:, 0])
+            drawn = drawn.view(len(left), group)[left].flatten()
+            written.keep(left)
         logits = model.lm_head(step_on(drawn))
-    shape = (len(prefixes), num_samples, -1)
-    width = int(length.max())
-    mask = torch.arange(width) < length[:, None]
-    texts, places = _texts(tokens, length, chat, width)
-    return Completions(
-        tokens=tokens[:, :width].masked_fill(~mask, 0).view(shape).to(device),
-        mask=mask.view(shape).to(device),
-        log_probs=chosen[:, :width].masked_fill(~mask.to(device), 0.0).view(shape),
-        ends=places.view(shape).to(device),
-        texts=tuple(tuple(texts[i : i + num_samples]) for i in range(0, rows, num_samples)),
-        closed=closed.view(len(prefixes), num_samples).to(device),
-    )
+    return written.completions()
 
 
 def draw(
-    log_probs: Float[Tensor, "row vocabulary"], generator: torch.Generator
+    log_probs: Float[Tensor, "row vocabulary"], uniform: Float[Tensor, "row 1"]
 ) -> tuple[Int[Tensor, "row"], Float[Tensor, "row"]]:
-    """One token a row and its log-probability, by inversion: one uniform number a row, whatever the vocabulary.
+    """One token a row and its log-probability, by inversion of uniform numbers, whatever the vocabulary.
 
     Sums are in double precision; a token of probability 0 adds nothing to them and is never reached.
     """
     sums = log_probs.exp().cumsum(-1, dtype=torch.float64)
-    uniform = torch.rand(len(sums), 1, generator=generator, dtype=torch.float64).to(sums.device)
-    drawn = torch.searchsorted(sums, uniform * sums[:, -1:], right=True)
+    drawn = torch.searchsorted(sums, uniform.to(sums) * sums[:, -1:], right=True)
     return drawn[:, 0], log_probs.gather(1, drawn)[:, 0]
+
+
+def completions_of(texts: Sequence[Sequence[str]], chat: Chat, device: torch.device) -> Completions:
+    """Given texts as completions, see :meth:`LanguageModel.encode_reply`; one that comes again is encoded once."""
+    encoded = {text: chat.encode(text) for row in texts for text in row}
+    ends = {text: chat.decode(ids)[1] for text, ids in encoded.items()}
+    group, width = max(map(len, texts), default=0), max(map(len, encoded.values()), default=0)
+    tokens = torch.zeros(len(texts), group, width, dtype=torch.long)
+    places, mask = torch.zeros_like(tokens), torch.zeros_like(tokens, dtype=torch.bool)
+    for i, row in enumerate(texts):
+        for j, text in enumerate(row):
+            number = len(encoded[text])
+            tokens[i, j, :number] = torch.tensor(encoded[text], dtype=torch.long)
+            places[i, j, :number] = torch.tensor(ends[text], dtype=torch.long)
+            mask[i, j, :number] = True
+    parts = (tokens, mask, torch.zeros(tokens.shape), places, mask.any(-1))
+    tokens, mask, zeros, places, closed = (part.to(device) for part in parts)
+    return Completions(tokens, mask, zeros, places, tuple(tuple(row) for row in texts), closed)
 
 
 def _start(packed: Packed, group: int, max_new_tokens: int) -> DecodeState:
     """Each prompt's keys and values, padded to one length, and room for those of its completions."""
-    kept = packed.layout.kept or {}
-    spans = sorted((int(row[0]), int(row[-1]) + 1) for bucket in packed.layout.buckets for row in bucket.prefix)
-    longest = max(end - start for start, end in spans)
+    kept, prompts = packed.layout.kept or {}, packed.prompts
+    device = packed.ids.device
+    lengths = torch.tensor([len(places) for places in prompts], device=device)
+    mask = torch.arange(int(lengths.max()), device=device) < lengths[:, None]
+    places = torch.zeros(mask.shape, dtype=torch.long, device=device)  # any token pads: the mask hides it
+    places[mask] = torch.cat(prompts)
     prefix = []
     for layer in sorted(kept):
-        keys, values = (
-            torch.stack([F.pad(part[:, a:b], (0, 0, 0, longest - (b - a))) for a, b in spans]) for part in kept[layer]
-        )
+        picked = (part[:, places].transpose(0, 1) for part in kept[layer])
+        keys, values = (part.contiguous() for part in picked)
         prefix.append((keys, values))
-    lengths = torch.tensor([end - start for start, end in spans], device=packed.ids.device)
-    return DecodeState.start(
-        prefix, torch.arange(longest, device=packed.ids.device) < lengths[:, None], group, max_new_tokens
-    )
+    return DecodeState.start(prefix, mask, group, max_new_tokens)
+
+
+class _Written:
+    """What has been written so far, and by whom more is to come."""
+
+    def __init__(
+        self, prompts: int, group: int, sampling: Sampling, chat: Chat, vocabulary: int, device: torch.device
+    ) -> None:
+        rows, most = prompts * group, sampling.max_new_tokens
+        self.tokens = torch.zeros(rows, most, dtype=torch.long)
+        self.chosen = torch.zeros(rows, most, device=device)
+        self.length = torch.full((rows,), most)
+        self.closed = torch.zeros(rows, dtype=torch.bool)
+        self.rows = torch.arange(rows)  # of the groups that go on
+        self.group, self.chat, self.finished = group, chat, _Finish(chat, sampling.stop, vocabulary)
+
+    def uniform(self, generator: torch.Generator) -> Float[Tensor, "row 1"]:
+        """A number for each row that goes on, out of as many as there were at first: none hangs on who has ended."""
+        return torch.rand(len(self.tokens), 1, generator=generator, dtype=torch.float64)[self.rows]
+
+    def add(self, step: int, drawn: Int[Tensor, "row"], told: Float[Tensor, "row"]) -> Bool[Tensor, "prompt"]:
+        """One token more of each row that goes on; which of their groups are not at their end."""
+        self.tokens[self.rows, step] = drawn.cpu()
+        self.chosen[self.rows, step] = told
+        ended = self.finished(self.tokens[:, : step + 1], ~self.closed)
+        self.length = torch.where(ended, step + 1, self.length)
+        self.closed |= ended
+        return ~self.closed[self.rows].view(-1, self.group).all(1)
+
+    def keep(self, groups: Bool[Tensor, "prompt"]) -> None:
+        """Go on with some of the groups."""
+        self.rows = self.rows.view(-1, self.group)[groups].flatten()
+
+    def completions(self) -> Completions:
+        """All of it."""
+        rows, device = len(self.tokens), self.chosen.device
+        shape = (rows // self.group, self.group, -1)
+        width = int(self.length.max())
+        mask = torch.arange(width) < self.length[:, None]
+        texts, places = _texts(self.tokens, self.length, self.chat, width)
+        return Completions(
+            tokens=self.tokens[:, :width].masked_fill(~mask, 0).view(shape).to(device),
+            mask=mask.view(shape).to(device),
+            log_probs=self.chosen[:, :width].masked_fill(~mask.to(device), 0.0).view(shape),
+            ends=places.view(shape).to(device),
+            texts=tuple(tuple(texts[i : i + self.group]) for i in range(0, rows, self.group)),
+            closed=self.closed.view(shape[:2]).to(device),
+        )
 
 
 class _Finish:
