@@ -17,7 +17,7 @@ STAGES = {"decode": "t1", "encode": "t2", "sample": "t3", "score": "t4", "update
 
 
 def pool_section(run: RunFiles) -> str:
-    """What became of the questions: drops by reason, kinds, levels, and three histograms a round."""
+    """What became of the questions: drops by reason, faults, kinds, levels, and three histograms a round."""
     rounds = [entry for entry in run.results.rounds if {"asked", "kept", *HISTOGRAMS} & entry.signals.keys()]
     if not rounds:
         return section("Questions", note("No round has reported its pool of questions."))
@@ -27,8 +27,11 @@ def pool_section(run: RunFiles) -> str:
     kinds = _by_round({entry.round: entry.signals.get("kinds", {}) for entry in rounds})
     levels = _by_round({entry.round: entry.signals.get("levels", {}) for entry in rounds})
     levels = {f"level {name}": levels[name] for name in sorted(levels)}
+    faults = _by_round({entry.round: entry.signals.get("faults", {}) for entry in rounds})
+    tries = {number: asked[number] + sum(row[number] for row in faults.values()) for number in asked}
     tables = [
         _count_table("What became of the questions asked", fates, asked),
+        _count_table("Tries that made no question", faults, tries),
         _count_table("Kept, by kind", kinds, kept),
         _count_table("Kept, by level", levels, kept),
     ]

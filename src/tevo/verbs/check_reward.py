@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tevo.data.loader import shuffled_order
+from tevo.data.pool import listed
 from tevo.errors import TevoError
 from tevo.tasks.alignment import fit_alignment
 from tevo.tasks.inspection import Inspection, Payment, inspect_rewards
@@ -58,7 +59,8 @@ def render(found: Inspection) -> str:
     kept = len(found.kept)
     lines = [
         f"{found.videos} videos; {found.parsed} of {found.asked} questions could be put into words ({share:.0%})",
-        f"{kept} of {len(found.verdicts)} questions would be kept in the pool",
+        f"{kept} of {len(found.verdicts)} questions would be kept in the pool"
+        + (f"; {found.faults.total()} more tries made no question: {listed(found.faults)}" if found.faults else ""),
         *payment("Questioner", "a video's questions", found.questioner),
         *payment("Solver", "a question's rollouts", found.solver),
     ]

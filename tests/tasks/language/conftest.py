@@ -1,3 +1,6 @@
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -6,6 +9,15 @@ from tevo.structures import Question, Span
 from tevo.tasks.language.viewed import Viewed
 
 OPTIONS = ("a dog", "a cat", "a cow", "a hen")
+
+
+@pytest.fixture(scope="session")
+def talking():
+    """The module beside this one, which a fit in a process of its own reads too."""
+    spec = spec_from_file_location("talker", Path(__file__).parent / "talker.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
