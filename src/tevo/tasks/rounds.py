@@ -130,16 +130,21 @@ class Rounds(Roles):
             signals.append(SignalTally.sum(gather_in_order(tallies)).signals())
         return signals[0], signals[1]
 
-    @part("round")
+    @part("answers")
     @torch.no_grad()
-    def _finish_round(self, round: int) -> None:
-        """Measure a round, write what it left, keep its models."""
+    def _answers(self, round: int) -> list[dict[str, Any]]:
+        """The Solver's answers to the questions that a round is measured on, of all processes."""
         answered = []
         for index, batch in self._served(self.data.val_batches(), f"round {round}: answers"):
             with self.clock.stage("answer"):
                 answered.append((index, self.answer_batch(batch)))
-        rows = [row for some in gather_in_order(answered) for row in some]
-        questions = self.data.val_questions
+        return [row for some in gather_in_order(answered) for row in some]
+
+    @part("round")
+    @torch.no_grad()
+    def _finish_round(self, round: int) -> None:
+        """Measure a round, write what it left, keep its models."""
+        rows, questions = self._answers(round), self.data.val_questions
         if round == 0 and questions:
             self.records.note_controls(rows, questions)
         trained, frozen = self._signals(round)

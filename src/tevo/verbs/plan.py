@@ -11,10 +11,14 @@ from pathlib import Path
 
 import torch
 
+from tevo.backbones.language import LanguageModel
 from tevo.data.datamodule import TEACHER_VIDEOS
 from tevo.data.loader import Share
 from tevo.data.pool import heldout_videos
 from tevo.data.serving import serve_questions
+from tevo.prompts.solver import solver_prompt
+from tevo.tasks.checkpoints import LAST
+from tevo.tasks.language.solver import LanguageSolver
 from tevo.tasks.planning import Pace, PaceKeeper, Work, estimate, solver_epoch_sizes
 from tevo.tasks.schedule import Schedule
 from tevo.verbs.rehearsal import Rehearsal, rehearse, write_list
@@ -39,10 +43,12 @@ class Plan:
     tokens: list[int]  # of each of them, at the base rate
     feature_bytes: float  # of all videos
     bound_bytes: int  # of the cache
+    left_bytes: float  # of models and checkpoints when the run has ended
     memory_bytes: int
     card_bytes: int  # of the GPU's memory; 0 without one
     questions: float  # pooled a round
     rounds: int
+    writes: str  # of a language model: how long its prompts and replies are; empty of others
     seconds: dict[str, float]  # by tevo.tasks.planning.PARTS
 
     @property
@@ -60,8 +66,9 @@ class Plan:
             f"videos  {len(survey.videos)} to train on, {hours:.2f} hours{measured}; {survey.bad} cannot be used",
             f"read    {sum(survey.frames.values())} frames; {len(survey.missing)} videos have not been looked at yet",
             f"tokens  {sum(self.tokens) / len(self.tokens):.0f} a video, {max(self.tokens)} in the longest of "
-            f"{self.sample} tried",
-            f"disk    {self.feature_bytes / 1e9:.2f} GB of features of {self.bound_bytes / 1e9:.1f} GB allowed{little}",
+            f"{self.sample} tried{self.writes}",
+            f"disk    {sized(self.feature_bytes)} of features of {sized(self.bound_bytes)} allowed{little}; "
+            f"{sized(self.left_bytes)} of models and checkpoints",
             f"memory  {self.memory_bytes / 1e9:.1f} GB{card}",
             f"pool    about {self.questions:.0f} questions in each of {self.rounds} rounds",
             f"time    about {spoken(self.total_s)}",
@@ -81,6 +88,11 @@ def spoken(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def sized(number: float) -> str:
+    """Bytes in the unit that a person would take."""
+    return f"{number / 1e6:.0f} MB" if number < 1e8 else f"{number / 1e9:.1f} GB"
 
 
 def make_plan(cli: Rehearsal, folder: Path) -> Plan:
@@ -123,6 +135,8 @@ def make_plan(cli: Rehearsal, folder: Path) -> Plan:
         card_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
         questions=pooled * len(survey.videos),
         rounds=schedule.rounds,
+        left_bytes=left_bytes(model.folder, schedule.rounds),
+        writes=writes(cli),
         seconds=estimate(work, pace, schedule),
     )
 
@@ -166,7 +180,7 @@ def work_of(cli: Rehearsal, survey: Survey, schedule: Schedule, pooled: float) -
 def pace_of(cli: Rehearsal, keeper: PaceKeeper, sample: int) -> Pace:
     """Seconds for one of each thing but looking, from the rehearsal's own clocks."""
     model, data, parts = cli.evolution, cli.videos, cli.evolution.parts.seconds
-    rest = keeper.seconds - keeper.in_steps - parts["align"] - parts["pool"] - parts["signals"] - parts["round"]
+    rest = keeper.seconds - keeper.in_steps - sum(parts.values())
     return Pace(
         frame_s=0.0,
         teacher_frame_s=0.0,
@@ -190,6 +204,36 @@ def seconds_an_answer(cli: Rehearsal) -> float:
     for batch in serve_questions(data.store, data.videos, questions, data.questions_per_batch, Share()):
         model.answer_batch(batch)
     return (time.perf_counter() - began) / max(1, len(questions))
+
+
+def writes(cli: Rehearsal) -> str:
+    """What a language model reads beside the video, and what it writes, in words; empty of a backbone that is none.
+
+    The text's tokens are those of its questions to the Solver, without the marks of the chat around them.
+    """
+    model, data = cli.evolution, cli.videos
+    if not isinstance(model.solver, LanguageSolver) or not isinstance(model.backbone, LanguageModel):
+        return ""
+    asked = [verdict.question for verdict in data.pool.verdicts]
+    texts = [solver_prompt(question, data.durations_s[question.video], model.solver.templates) for question in asked]
+    long = model.backbone.encode_reply([texts]).mask.sum(-1).float().mean() if texts else 0
+    most = [role.words.max_new_tokens for role in (model.questioner.config, model.solver.config)]
+    return (
+        f" (its share of a prompt)\n        and about {long:.0f} of a prompt's text; replies of at most {most[0]} "
+        f"(Questioner) and {most[1]} (Solver)"
+    )
+
+
+def left_bytes(run: Path, rounds: int) -> float:
+    """What the folder of a run will hold when it has ended, if every round leaves what the rehearsal's one has left."""
+    before, after = (size_of(run / "hf" / f"round-{number}") for number in (0, 1))
+    return before + rounds * after + (rounds + 1) * size_of(run / "checkpoints" / LAST)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def peak_bytes() -> int:
