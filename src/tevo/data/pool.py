@@ -82,7 +82,7 @@ class Pool:
         return (
             f"round {row['round']}: {row['asked']} asked, {row['kept']} kept"
             + (f"; dropped: {listed(dropped)}" if dropped else "")
-            + (f"; {sum(faults.values())} more made no question: {listed(faults)}" if faults else "")
+            + (f"; {sum(faults.values())} more made no question: {listed(faults, 3)}" if faults else "")
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -100,9 +100,12 @@ class Pool:
         self.history = [dict(row) for row in state["history"]]
 
 
-def listed(counts: Mapping[str, int]) -> str:
-    """``3 too easy, 1 tie``: the most frequent first."""
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+def listed(counts: Mapping[str, int], most: int | None = None) -> str:
+    """``3 too easy, 1 tie``: the most frequent first, and beyond ``most`` names the sum of the others."""
+    ranked = sorted(counts.items(), key=lambda item: -item[1])
+    others = sum(count for _, count in ranked[most:]) if most is not None else 0
+    named = [f"{count} {name}" for name, count in ranked[:most]]
+    return ", ".join([*named, *([f"{others} for other reasons"] if others else [])])
 
 
 def heldout_videos(names: Collection[str], share: float) -> frozenset[str]:

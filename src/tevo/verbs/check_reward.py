@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from tevo.data.loader import shuffled_order
-from tevo.data.pool import listed
 from tevo.errors import TevoError
 from tevo.tasks.alignment import fit_alignment
 from tevo.tasks.inspection import Inspection, Payment, inspect_rewards
@@ -59,8 +58,9 @@ def render(found: Inspection) -> str:
     kept = len(found.kept)
     lines = [
         f"{found.videos} videos; {found.parsed} of {found.asked} questions could be put into words ({share:.0%})",
-        f"{kept} of {len(found.verdicts)} questions would be kept in the pool"
-        + (f"; {found.faults.total()} more tries made no question: {listed(found.faults)}" if found.faults else ""),
+        f"{kept} of {len(found.verdicts)} questions would be kept in the pool",
+        *([f"{found.faults.total()} more tries made no question:"] if found.faults else []),
+        *(f"  {count:3} {fault}" for fault, count in found.faults.most_common()),
         *payment("Questioner", "a video's questions", found.questioner),
         *payment("Solver", "a question's rollouts", found.solver),
     ]
