@@ -1,9 +1,9 @@
 """``tevo plan``: what a fit will read, hold and take, measured on a few of its videos before it starts."""
 
 import io
+import logging
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -11,17 +11,12 @@ from pathlib import Path
 
 import torch
 
-from tevo.backbones.language import LanguageModel
 from tevo.data.datamodule import TEACHER_VIDEOS
-from tevo.data.loader import Share
 from tevo.data.pool import heldout_videos
-from tevo.data.serving import serve_questions
-from tevo.prompts.solver import solver_prompt
-from tevo.tasks.checkpoints import LAST
-from tevo.tasks.language.solver import LanguageSolver
 from tevo.tasks.planning import Pace, PaceKeeper, Work, estimate, solver_epoch_sizes
 from tevo.tasks.schedule import Schedule
 from tevo.verbs.rehearsal import Rehearsal, rehearse, write_list
+from tevo.verbs.rehearsed import left_bytes, peak_bytes, seconds_an_answer, writes
 from tevo.verbs.survey import Survey, choose, look, look_as_teacher, survey_of
 from tevo.video.info import VideoInfo
 
@@ -41,9 +36,9 @@ class Plan:
     survey: Survey
     sample: int  # videos of the rehearsal
     tokens: list[int]  # of each of them, at the base rate
-    feature_bytes: float  # of all videos
+    feature_bytes: int  # of all videos
     bound_bytes: int  # of the cache
-    left_bytes: float  # of models and checkpoints when the run has ended
+    left_bytes: int  # of models and checkpoints when the run has ended
     memory_bytes: int
     card_bytes: int  # of the GPU's memory; 0 without one
     questions: float  # pooled a round
@@ -90,7 +85,7 @@ def spoken(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def sized(number: float) -> str:
+def sized(number: int) -> str:
     """Bytes in the unit that a person would take."""
     return f"{number / 1e6:.0f} MB" if number < 1e8 else f"{number / 1e9:.1f} GB"
 
@@ -129,7 +124,7 @@ def make_plan(cli: Rehearsal, folder: Path) -> Plan:
         survey=survey,
         sample=len(sample),
         tokens=[item.num_tokens for item in features],
-        feature_bytes=num_bytes / frames * sum(survey.frames.values()),
+        feature_bytes=round(num_bytes / frames * sum(survey.frames.values())),
         bound_bytes=data.max_cache_bytes,
         memory_bytes=round(MORE_MEMORY * peak_bytes()),
         card_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
@@ -151,8 +146,14 @@ def rehearse_fit(cli: Rehearsal, sample: Mapping[str, VideoInfo], folder: Path) 
     keeper = PaceKeeper()
     cli.trainer.callbacks.append(keeper)  # type: ignore[attr-defined]
     print(f"tevo: trying a round on {len(sample)} videos", file=sys.stderr)
-    with redirect_stdout(io.StringIO()):
-        cli.trainer.fit(model, datamodule=data)
+    logger = logging.getLogger("lightning.pytorch")  # why a fit stopped is news of a fit
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()):
+            cli.trainer.fit(model, datamodule=data)
+    finally:
+        logger.setLevel(level)
     return keeper
 
 
@@ -194,51 +195,3 @@ def pace_of(cli: Rehearsal, keeper: PaceKeeper, sample: int) -> Pace:
         round_s=parts["round"] / 2,
         epoch_s=max(0.0, rest) / model.schedule.num_epochs,
     )
-
-
-def seconds_an_answer(cli: Rehearsal) -> float:
-    """How long the model takes for a question of the rehearsal's pool."""
-    model, data = cli.evolution, cli.videos
-    questions = [verdict.question for verdict in data.pool.verdicts]
-    began = time.perf_counter()
-    for batch in serve_questions(data.store, data.videos, questions, data.questions_per_batch, Share()):
-        model.answer_batch(batch)
-    return (time.perf_counter() - began) / max(1, len(questions))
-
-
-def writes(cli: Rehearsal) -> str:
-    """What a language model reads beside the video, and what it writes, in words; empty of a backbone that is none.
-
-    The text's tokens are those of its questions to the Solver, without the marks of the chat around them.
-    """
-    model, data = cli.evolution, cli.videos
-    if not isinstance(model.solver, LanguageSolver) or not isinstance(model.backbone, LanguageModel):
-        return ""
-    asked = [verdict.question for verdict in data.pool.verdicts]
-    texts = [solver_prompt(question, data.durations_s[question.video], model.solver.templates) for question in asked]
-    long = model.backbone.encode_reply([texts]).mask.sum(-1).float().mean() if texts else 0
-    most = [role.words.max_new_tokens for role in (model.questioner.config, model.solver.config)]
-    return (
-        f" (its share of a prompt)\n        and about {long:.0f} of a prompt's text; replies of at most {most[0]} "
-        f"(Questioner) and {most[1]} (Solver)"
-    )
-
-
-def left_bytes(run: Path, rounds: int) -> float:
-    """What the folder of a run will hold when it has ended, if every round leaves what the rehearsal's one has left."""
-    before, after = (size_of(run / "hf" / f"round-{number}") for number in (0, 1))
-    return before + rounds * after + (rounds + 1) * size_of(run / "checkpoints" / LAST)
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def peak_bytes() -> int:
-    """The most memory this process has held so far."""
-    import resource
-
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return held if sys.platform == "darwin" else 1024 * held
