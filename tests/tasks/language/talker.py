@@ -14,11 +14,19 @@ ASKED = (
 )
 
 
-def talk(model):
-    """Deal its words; everything else of it is real."""
+PLACED = (
+    "<evidence>[(0.0, {}.5)]</evidence><type>when</type><question>When does this happen: it {}?</question>"
+    "<answer></answer>"
+)
+
+
+def talk(model, obliging=False):
+    """Deal its words; everything else of it is real. An obliging one asks *when* where it is to, the other never."""
 
     def words(prompt, generator):
         number = torch.randint(60, (4,), generator=generator).tolist()
+        if obliging and "Kinds: when." in prompt.text:
+            return PLACED.format(1 + number[0] % 2, ("grows", "spins", "blinks")[number[1] % 3])
         if "Ask a question" in prompt.text:
             return ASKED.format(0, 1 + number[0] % 2, ("first", "last")[number[1] % 2], "ABC"[number[2] % 3])
         spans = f"<glue>[({number[0] % 9}.0, {number[0] % 9 + 2}.0)]</glue>"
@@ -34,10 +42,10 @@ def talk(model):
     return model
 
 
-def talker(trainable: str = "lora_all") -> QwenVL:
+def talker(trainable: str = "lora_all", obliging: bool = True) -> QwenVL:
     """The same random weights each time."""
     torch.manual_seed(0)
-    return talk(build_backbone("qwen2_5_vl_tiny", pretrained=False, trainable=trainable))
+    return talk(build_backbone("qwen2_5_vl_tiny", pretrained=False, trainable=trainable), obliging)
 
 
 class Steady(Callback):
