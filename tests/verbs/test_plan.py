@@ -4,9 +4,11 @@ import re
 import time
 
 import pytest
+import yaml
 
 from tevo.backbones.qwen_vl import QwenVL
 from tevo.cli import main
+from tevo.prompts.templates import FOLDER
 from tevo.verbs.plan import make_plan, sized, spoken
 from tevo.verbs.rehearsal import rehearse
 from tevo.verbs.rehearsed import size_of
@@ -20,8 +22,8 @@ model:
   pseudo_label_epochs: 2
   votes: 3
   pool: {{agreement_low: 0.0, agreement_high: 1.0}}
-  questioner: {{group: 2, per_video: 8, words: {{templates: instruct, max_new_tokens: 40, control_votes: 2}}}}
-  solver: {{group: 3, words: {{templates: instruct, max_new_tokens: 30, control_votes: 2}}}}
+  questioner: {{group: 2, per_video: 8, words: {{templates: mine.yaml, max_new_tokens: 40, control_votes: 2}}}}
+  solver: {{group: 3, words: {{templates: mine.yaml, max_new_tokens: 30, control_votes: 2}}}}
 data:
   root: {world}/train
   cache_dir: {cache}
@@ -120,6 +122,8 @@ def token_clock(monkeypatch):
 def test_the_plan_of_a_language_model_comes_true(place, world, dealt_words, token_clock, tmp_path):
     """Time within 30 %, by a clock that counts tokens; memory is left out, which other tests of this process share."""
     (place / "writes.yaml").write_text(WRITES.format(world=world, cache=place / "cache"))
+    texts = yaml.safe_load((FOLDER / "instruct.yaml").read_text())
+    (place / "mine.yaml").write_text(yaml.safe_dump({name: f"In my words. {text}" for name, text in texts.items()}))
     plan = make_plan(rehearse(["plan", "--config", "writes.yaml"], tmp_path), tmp_path)
     told = plan.render()
     assert all(0 < tokens <= 48 for tokens in plan.tokens) and "(its share of a prompt)" in told
@@ -132,6 +136,8 @@ def test_the_plan_of_a_language_model_comes_true(place, world, dealt_words, toke
     assert 0.7 < plan.total_s / spent < 1.3, plan.seconds
     asked = [line for line in (place / "run" / "questions.jsonl").read_text().splitlines() if '"kept": true' in line]
     assert plan.questions == pytest.approx(len(asked) / 2, rel=0.3)
+    own = [yaml.safe_load(path.read_text()) for path in (place / "run" / "hf").rglob("templates.yaml")]
+    assert len(own) == 6 and all(text.startswith("In my words. ") for texts in own for text in texts.values())
     left = sum(size_of(place / "run" / name) for name in ("hf", "checkpoints"))
     assert plan.left_bytes == pytest.approx(left, rel=0.3)
 
