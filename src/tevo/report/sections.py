@@ -115,7 +115,8 @@ def _facts(run: RunFiles) -> str:
     bad = spec.get("videos_bad", len(run.bad_videos))
     seconds = sum(sum(entry.seconds.values()) for entry in rounds)
     pools = [entry.signals for entry in rounds if "kept" in entry.signals]  # round 0 asks, and keeps nothing
-    asked, kept = (sum(signals.get(name, 0) for signals in pools) for name in ("asked", "kept"))
+    asked = sum(signals.get("asked", 0) for signals in pools)
+    kept = sum(signals["kept"] for signals in pools)
     done = max((entry.round for entry in rounds), default=0)
     facts: dict[str, object] = {
         "Videos used": None if videos is None else f"{videos}" + (f", {bad} bad" if bad else ""),

@@ -7,6 +7,7 @@ import copy
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +181,7 @@ class Roles:
 
 def _write(model: Any, folder: str | Path, **given: Any) -> None:  # noqa: ANN401 (untyped library)
     """``save_pretrained`` without the bar that transformers draws over others' lines, for every role and round."""
-    from transformers.utils import logging
-
+    logging: Any = import_module("transformers.utils.logging")  # untyped
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

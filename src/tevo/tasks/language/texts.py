@@ -20,7 +20,8 @@ def own_templates(role: Learner) -> bytes | None:
     """The file of the texts that a role is asked with; None where they are shipped, or it does not write."""
     if not isinstance(role, LanguageRole) or role.templates.name in shipped():
         return None
-    return yaml.safe_dump(role.templates.texts, allow_unicode=True, sort_keys=False).encode()
+    text: str = yaml.safe_dump(role.templates.texts, allow_unicode=True, sort_keys=False)
+    return text.encode()
 
 
 def with_own_templates(folder: Path, config: C) -> C:
