@@ -28,7 +28,12 @@ model:
   pseudo_label_epochs: 1
   grpo_epochs: 1
   votes: 3
-  questioner: {group: 2, per_video: 8, words: {max_new_tokens: 48, control_votes: 2, merged: false}}
+  questioner:
+    group: 4
+    per_video: 8
+    agreement_low: 0.0
+    agreement_high: 1.0
+    words: {max_new_tokens: 48, control_votes: 2, merged: false}
   solver: {group: 3, words: {max_new_tokens: 48, control_votes: 2, merged: false}}
   pool: {agreement_low: 0.0, agreement_high: 1.0}
 data:
@@ -109,11 +114,9 @@ def test_weights_are_those_of_one_process(runs):
     """One that takes both processes' batches to a step: sums are the same but for the order of their terms."""
     two, one = (torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"] for run in runs)
     assert one.keys() == two.keys()
-    began = {
-        f"{role}.{name}": weight
-        for role in ("questioner", "solver")
-        for name, weight in load_file(runs[0] / "hf" / "round-0" / role / "model.safetensors").items()
-    }
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, atol=1e-5, rtol=1e-3)
-        assert (weight - began[name]).abs().max() > 1e-3, name  # two steps or four, of 0.001 each
+    for role in ("questioner", "solver"):
+        began = load_file(runs[0] / "hf" / "round-0" / role / "model.safetensors")
+        moved = [float((two[f"{role}.{name}"] - weight).abs().max()) for name, weight in began.items()]
+        assert min(moved) > 5e-4, role  # steps of 0.001; weight decay alone moves them by less than 1e-5
