@@ -27,10 +27,11 @@ ASKED = "<evidence>[(0.0, {}.5)]</evidence><type>when</type><question>When does 
 
 
 @pytest.fixture
-def dealt_words(monkeypatch, naive_best):
+def dealt_words(monkeypatch):
     """Language models with random weights write what parses, dealt by the draws' generator; all else is real."""
     import torch
 
+    from tevo.backbones.language import LanguageModel
     from tevo.backbones.qwen_vl import QwenVL
 
     def words(text, generator):
@@ -46,24 +47,7 @@ def dealt_words(monkeypatch, naive_best):
             return replace(given, log_probs=self.log_probs(prompts, given, sampling.temperature).log_probs)
 
     monkeypatch.setattr(QwenVL, "sample", sample)
-    monkeypatch.setattr(QwenVL, "best", lambda self, *asked: naive_best(self, *asked))
-
-
-@pytest.fixture
-def naive_best():
-    """What a model's ``best`` should say, out of its other methods: it asks ``sample``, so that words can be dealt."""
-    return _naive_best
-
-
-def _naive_best(model, prompts, choices, max_new_tokens, stop):
-    import torch
-
-    from tevo.backbones.language import Best, Sampling
-
-    drawn = model.sample(prompts, 1, Sampling(max_new_tokens, 1e-7, stop), torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        told = replace(drawn, log_probs=model.log_probs(prompts, drawn).log_probs)
-    return Best(told, model.choose(prompts, choices))
+    monkeypatch.setattr(QwenVL, "best", LanguageModel.best)  # by way of what it samples
 
 
 @pytest.fixture

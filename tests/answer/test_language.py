@@ -1,6 +1,7 @@
 """A Solver that speaks, asked about real videos: what it is shown, what is read of its reply, what it costs."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from tevo.answer import Answerer
 from tevo.backbones import build_backbone
+from tevo.backbones.language import LanguageModel
 from tevo.data.views import ViewPlan
 from tevo.structures import Question
 from tevo.tasks.casting import cast_solver
@@ -30,7 +32,7 @@ def model(tmp_path):
 
 
 @pytest.fixture
-def write(model, monkeypatch, naive_best):
+def write(model, monkeypatch):
     """Make the model write what a function of the prompt says; returns the prompts it was given."""
     backbone, prompts = model.store.backbone, []
 
@@ -41,7 +43,7 @@ def write(model, monkeypatch, naive_best):
             return drawn
 
         monkeypatch.setattr(backbone, "sample", sample)
-        monkeypatch.setattr(backbone, "best", lambda *asked: naive_best(backbone, *asked))
+        monkeypatch.setattr(backbone, "best", partial(LanguageModel.best, backbone))
         return prompts
 
     return use

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 
+from tevo.backbones import build_backbone
 from tevo.data.features import FeatureStore
 from tevo.errors import TevoError
 from tevo.video.decoder import VideoError
@@ -144,3 +145,9 @@ def test_frames_come_along_where_they_are_wanted_and_make_the_same_tokens(copies
             assert torch.equal(again.spans, tokens.spans)
         assert torch.equal(found.frames.frames, first[name].frames.frames)
     assert FeatureStore(colours(clip), tmp_path / "cache").get(video).frames is None
+
+
+@pytest.mark.parametrize("max_tokens", [0, -3])
+def test_a_budget_that_leaves_a_video_no_token_is_refused(max_tokens):
+    with pytest.raises(TevoError, match=f"data.max_tokens must leave a video at least one token.*got {max_tokens}"):
+        FeatureStore(build_backbone("qwen2_5_vl_tiny", pretrained=False), None, max_tokens=max_tokens)

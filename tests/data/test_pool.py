@@ -90,6 +90,10 @@ def test_a_new_round_replaces_the_pool_and_the_history_counts_drops():
     pool.replace(2, [verdict("q5", kept=False, reason="tie", round=2)])
     assert [row["round"] for row in pool.history] == [1, 2]
     assert pool.summary() == "round 2: 1 asked, 0 kept; dropped: 1 tie"
+    pool.replace(2, [verdict("q5", round=2)], {"no <type>": 1, "cut off": 3})
+    assert pool.summary() == "round 2: 1 asked, 1 kept; 4 more made no question: 3 cut off, 1 no <type>"
+    pool.replace(2, [verdict("q5", round=2)], {"a": 1, "b": 4, "c": 3, "d": 2, "e": 1})
+    assert pool.summary().endswith("; 11 more made no question: 4 b, 3 c, 2 d, 2 for other reasons")
 
 
 def test_state_is_plain_and_comes_back_exactly():

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tevo.prompts.asker import TYPES, Asked, asker_prompt, read_asked, split_options, write_asked
+from tevo.prompts.grammar import KINDS, Ask, render
 from tevo.prompts.templates import load_templates, shipped
 from tevo.structures import Span
 
@@ -73,6 +74,53 @@ def test_the_grammars_kinds_and_levels_are_known_by_their_text():
 def test_every_fault_has_its_name_and_leaves_no_question(old, new, fault):
     reading = read_asked(GOOD.replace(old, new), VIDEO)
     assert reading.asked is None and reading.faults[0] == fault
+
+
+@pytest.mark.parametrize("text", ["What happens4.4 s and 3.6 s?", "What?", "When does a dog bark?", "Tell me."])
+def test_words_of_ones_own_are_a_fault_where_the_grammar_is_wanted(text):
+    said = GOOD.replace("What?", text)
+    assert read_asked(said, VIDEO).asked.text == text
+    assert read_asked(said, VIDEO, free_text=False).faults == ("the question has none of the grammar's forms",)
+
+
+@given(st.sampled_from(KINDS[:-1]), words, tenths, tenths)
+@settings(deadline=None)
+def test_every_form_of_the_grammar_is_a_question(kind, phrase, one, other):
+    within = Span(min(one, other), max(one, other)) if kind == "what" else None
+    phrase = "" if kind in ("what", "first", "last") else phrase
+    options, answer = ((), "") if kind == "when" else (("a", "b"), "a")
+    written = Asked("when" if kind == "when" else "multiple choice", render(Ask(kind, phrase, within)), answer, options,
+                    (Span(0.0, 1.0),))  # fmt: skip
+    reading = read_asked(write_asked(written), VIDEO, free_text=False)
+    assert reading.faults == () and reading.asked == written and reading.asked.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "fault"),
+    [
+        ("What happens first?", "when", "the type is not that of the question"),
+        ("When does this happen: a dog?", "multiple choice", "the type is not that of the question"),
+    ],
+)
+def test_a_type_goes_with_its_form(text, kind, fault):
+    said = GOOD.replace("What?", text).replace("multiple choice", kind)
+    assert read_asked(said, VIDEO, free_text=False).faults == (fault,)
+
+
+@pytest.mark.parametrize("free_text", [True, False])
+@pytest.mark.parametrize(
+    ("seconds", "fault"),
+    [
+        ("5.0 s and 3.0 s", "the question's seconds are reversed"),
+        ("30.0 s and 41.0 s", "the question's seconds are outside the video"),
+        ("-2.0 s and 3.0 s", "the question's seconds are outside the video"),
+    ],
+)
+def test_seconds_in_a_question_are_seconds_of_what_was_shown(seconds, fault, free_text):
+    text = GOOD.replace("What?", f"What happens between {seconds}?")
+    assert read_asked(text, Span(100.0, 140.0), 100.0, free_text).faults == (fault,)
+    inside = GOOD.replace("What?", "What happens between 30.0 s and 40.0 s?")
+    assert read_asked(inside, Span(100.0, 140.0), 100.0, free_text).faults == ()
 
 
 @given(st.lists(words, max_size=6))

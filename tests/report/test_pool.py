@@ -3,6 +3,7 @@ from dataclasses import replace
 
 from tevo.report.pool import pool_section, time_section
 from tevo.report.run import read_run
+from tevo.report.sections import heading
 
 
 def table(page, title):
@@ -18,10 +19,31 @@ def test_what_became_of_the_questions_adds_up(run_dir):
     assert fates["too easy"] == [520, 430, 340]
 
 
+def test_tries_that_made_no_question_are_named_beside_what_was_asked(run_dir):
+    run = read_run(run_dir)
+    assert "Tries that made no question" not in pool_section(run)
+    first, second, *others = run.results.rounds
+    cut = replace(second, signals=second.signals | {"faults": {"cut off": 500, "no <type>": 100}})
+    page = pool_section(replace(run, results=replace(run.results, rounds=(first, cut, *others))))
+    assert table(page, "Tries that made no question") == {"cut off": [500, 0, 0], "no &lt;type&gt;": [100, 0, 0]}
+    assert 'title="16.7 %"' in page  # 500 of 3000
+
+
 def test_levels_come_in_order_and_a_round_without_pool_is_left_out(run_dir):
     page = pool_section(read_run(run_dir))
     assert list(table(page, "Kept, by level")) == ["level 1", "level 2", "level 3", "level 4"]
     assert "round 0" not in page
+
+
+def test_what_round_0_asks_is_measured_on_and_not_pooled(run_dir):
+    run = read_run(run_dir)
+    first, *others = run.results.rounds
+    probed = replace(first, signals=first.signals | {"asked": 50, "agreement_hist": [5] * 10})
+    run = replace(run, results=replace(run.results, rounds=(probed, *others)))
+    page = pool_section(run)
+    assert 'scope="col">round 0' not in page and page.count('<div class="hist"') == 10
+    kept = sum(entry.signals["kept"] for entry in others)
+    assert f"{kept} of 7200" in heading(run)
 
 
 def test_there_is_a_histogram_for_each_round_and_signal(run_dir):

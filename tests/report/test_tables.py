@@ -30,7 +30,7 @@ def test_the_table_has_a_line_a_round_and_a_line_a_control():
     assert ood.splitlines()[-1].split() == ["1", "best", "12.0"]
     assert [line.split() for line in signals.splitlines()[1:]] == [
         ["round", "necessity", "kept/asked"],
-        ["0", "zero-shot", "20.0", "-/-"],
+        ["0", "zero-shot", "20.0", "-"],
         ["1", "best", "28.4", "3/9"],
     ]
 

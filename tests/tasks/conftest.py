@@ -1,5 +1,9 @@
 """Stand-ins: backbones that cost nothing, weights for the tiny ones; a world of a few videos, and fits on it."""
 
+import os
+import signal
+import subprocess
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from tevo.tasks.coevolution import CoEvolution
 from tevo.tasks.solver import SolverConfig
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "my_backbone.py"
+LIMIT_S = 600  # far beyond what a fit takes; what hangs is killed, and the test fails
 WORDS = ["a door opens", "a pan falls", "a dog barks", "a light goes out"]
 
 
@@ -77,6 +82,46 @@ def world(tmp_path_factory):
 def cache(tmp_path_factory):
     """Where all fits keep what a backbone has seen."""
     return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture(scope="session")
+def damage():
+    def break_file(path):
+        """Damage what is in a file; its size and its time of change stay, so that the index still trusts it."""
+        status = path.stat()
+        with path.open("r+b") as file:
+            file.seek(48)
+            file.write(bytes(status.st_size - 48))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    return break_file
+
+
+@pytest.fixture(scope="session")
+def launch():
+    def run(place, folder, *words, kill=None):
+        """``tevo fit --config run.yaml`` in a folder, by a process that may start others; returns its exit status."""
+        tevo = [str(Path(__file__).parent / "killer.py"), *map(str, kill)] if kill else ["-m", "tevo"]
+        words = ["fit", "--config", "run.yaml", "--trainer.default_root_dir", folder, *words]
+        own = {name: value for name, value in os.environ.items() if "RANK" not in name and "WORLD" not in name}
+        process = subprocess.Popen(
+            [sys.executable, *tevo, *words],
+            cwd=place,
+            env=own | {"OMP_NUM_THREADS": "1", "TEVO_DEBUG": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            printed, _ = process.communicate(timeout=LIMIT_S)
+        finally:
+            if process.poll() is None or kill:  # the other process is of the same session
+                os.killpg(process.pid, signal.SIGKILL)
+        assert process.returncode in (0, -signal.SIGKILL), printed
+        return process.returncode
+
+    return run
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The verdict on each question, with the reason, and what a round says of itself without labels."""
 
 import math
+from collections import Counter
 
 import pytest
 import torch
@@ -129,7 +130,7 @@ def test_the_share_of_votes_for_the_questioners_own_answer():
 
 
 def test_a_tally_of_two_batches(scene):
-    tally = SignalTally(unrenderable=2)
+    tally = SignalTally(faults=Counter({"cut off": 2}))
     videos = scene([])
     votes, places = [SIX, [1] * 10], [[HERE] * 10] * 2
     for _ in range(2):
@@ -161,12 +162,13 @@ def test_places_count_from_where_the_video_begins(scene):
 def test_what_the_verdicts_tell():
     kept = [Verdict(question(number=n), True, "", 0.5, round=1) for n in range(3)]
     dropped = [Verdict(question(number=n), False, reason, 0.5) for n, reason in enumerate(("tie", "tie", "too easy"))]
-    told = pool_signals([*kept, *dropped])
+    told = pool_signals([*kept, *dropped], {"cut off": len(kept) + len(dropped)})
+    assert told["faults"] == {"cut off": len(kept) + len(dropped)} and told["parse_failure_rate"] == 0.5
     assert (told["asked"], told["kept"]) == (6, 3)
     assert told["drops"] == {"tie": 2, "too easy": 1}
     assert told["kinds"] == {"first": 3} and told["levels"] == {"2": 3}
     assert told["diversity"] == pytest.approx(1 / 3)  # thrice the same question
-    assert pool_signals(dropped)["diversity"] == 0.0
+    assert pool_signals(dropped, {})["diversity"] == 0.0
 
 
 def counted(answers, options=("once", "twice"), kind="count"):

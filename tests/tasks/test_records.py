@@ -92,6 +92,8 @@ def test_a_round_in_a_line():
     records = records_of(0.25)
     records.add(result(1, 0.5, **{"test/mIoU": 31.25}))
     assert records.line() == "round 1: mIoU 31.2, dependency_gap 0.500, necessity 0.500, specificity 0.500"
+    records.add(RoundResult(2))
+    assert records.line() == "round 2: nothing to measure it with"
     records.alignment = {"r2": 0.75}
     assert records.alignment_line() == "phase 0: r2 0.750"
 

@@ -1,11 +1,8 @@
 """``tevo fit`` in two processes: they agree on everything, and leave behind what one process would."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +13,6 @@ from tevo.data.collection import Probing
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples" / "my_backbone.py"
-LIMIT_S = 600  # far beyond what a fit takes; what hangs is killed, and the test fails
 BROKEN = "000003.mp4"  # the second process looks at it
 CONFIG = """
 seed_everything: 0
@@ -43,17 +39,8 @@ pytestmark = [
 ]
 
 
-def break_file(path):
-    """Damage what is in a file; its size and its time of change stay, so that the index still trusts it."""
-    status = path.stat()
-    with path.open("r+b") as file:
-        file.seek(48)
-        file.write(bytes(status.st_size - 48))
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, world):
+def place(tmp_path_factory, world, damage):
     """A folder with all that the command line names; one video was readable when it was indexed."""
     root = tmp_path_factory.mktemp("place")
     shutil.copytree(world / "train", root / "videos")
@@ -61,34 +48,15 @@ def place(tmp_path_factory, world):
         shutil.copy(path, root)
     (root / "run.yaml").write_text(CONFIG)
     assert not Probing(root / "cache", 60.0, 1, False).root(str(root / "videos")).bad
-    break_file(root / "videos" / BROKEN)
+    damage(root / "videos" / BROKEN)
     return root
 
 
 @pytest.fixture(scope="module")
-def fit(place, world):
+def fit(place, world, launch):
     def run(folder, *words, kill=None):
-        """``tevo fit`` by a process that starts the other one; returns its exit status."""
-        tevo = [str(HERE / "killer.py"), *map(str, kill)] if kill else ["-m", "tevo"]
         videos = ["--data.root", "videos", "--data.val_annotations", str(world / "test/annotations.jsonl")]
-        words = ["fit", "--config", "run.yaml", "--trainer.default_root_dir", folder, *videos, *words]
-        own = {name: value for name, value in os.environ.items() if "RANK" not in name and "WORLD" not in name}
-        process = subprocess.Popen(
-            [sys.executable, *tevo, *words],
-            cwd=place,
-            env=own | {"OMP_NUM_THREADS": "1", "TEVO_DEBUG": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            printed, _ = process.communicate(timeout=LIMIT_S)
-        finally:
-            if process.poll() is None or kill:  # the other process is of the same session
-                os.killpg(process.pid, signal.SIGKILL)
-        assert process.returncode in (0, -signal.SIGKILL), printed
-        return process.returncode
+        return launch(place, folder, *videos, *words, kill=kill)
 
     return run
 

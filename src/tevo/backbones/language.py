@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from tevo.errors import TevoError
 
+COLD = 1e-7  # a temperature at which only tokens that are as likely as the best are drawn
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -152,13 +154,13 @@ class LanguageModel(ABC):
     def choose(self, prompts: Sequence[Prompt], choices: Sequence[Sequence[str]]) -> Float[Tensor, "prompt choice"]:
         """Log-probability of each choice as the reply, in one forward pass and without gradients; -inf pads."""
 
-    @abstractmethod
+    @torch.no_grad()
     def best(
         self, prompts: Sequence[Prompt], choices: Sequence[Sequence[str]], max_new_tokens: int, stop: tuple[str, ...]
     ) -> Best:
         """The likeliest token at every place, and what :meth:`choose` says of each choice, without gradients.
 
-        A prompt is read once for both, and what prompts about one video have in common is read once for all of them.
+        Here by three readings of every prompt; a model does well to read it once.
 
         Args:
             prompts: what is asked.
@@ -166,6 +168,9 @@ class LanguageModel(ABC):
             max_new_tokens: length bound.
             stop: as in :class:`Sampling`.
         """
+        drawn = self.sample(prompts, 1, Sampling(max_new_tokens, COLD, stop), torch.Generator().manual_seed(0))
+        told = replace(drawn, log_probs=self.log_probs(prompts, drawn).log_probs)
+        return Best(told, self.choose(prompts, choices))
 
     @abstractmethod
     def encode_reply(self, texts: Sequence[Sequence[str]]) -> Completions:

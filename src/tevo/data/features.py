@@ -80,6 +80,8 @@ class FeatureStore:
     ) -> None:
         self.backbone, self.with_frames = backbone, with_frames
         self.writes = isinstance(backbone, LanguageModel)
+        if self.writes and max_tokens is not None and max_tokens < 1:
+            raise TevoError(f"data.max_tokens must leave a video at least one token of a prompt, got {max_tokens}")
         dense_factor, max_tokens = (1, max_tokens or MAX_TOKENS) if self.writes else (dense_factor, None)
         fps = backbone.spec.fps if fps is None else fps
         self.plan = ViewPlan(fps, max_frames, dense_factor, seed, dtype, max_tokens)

@@ -25,24 +25,27 @@ class Pool:
     def __init__(self) -> None:
         self.round = 0  # 0 = nothing pooled yet
         self.verdicts: list[Verdict] = []  # the kept ones
-        self.history: list[dict[str, Any]] = []  # one row a round: round, asked, kept, dropped by reason
+        self.history: list[dict[str, Any]] = []  # one row a round: round, asked, kept, dropped by reason, faults
 
     @property
     def dropped(self) -> dict[str, int]:
         """Number of questions dropped in the pool's round, by reason."""
         return dict(self.history[-1]["dropped"]) if self.history else {}
 
-    def replace(self, round: int, verdicts: Sequence[Verdict]) -> None:
+    def replace(self, round: int, verdicts: Sequence[Verdict], faults: Mapping[str, int] | None = None) -> None:
         """Put a round's verdicts in force, kept and dropped alike; a round built again replaces itself.
 
         Args:
             round: from 1.
             verdicts: of all questions asked, in the same order on every rank.
+            faults: tries that made no question, by what was wrong.
         """
         self.round = round
         self.verdicts = [verdict for verdict in verdicts if verdict.kept]
         dropped = Counter(verdict.reason for verdict in verdicts if not verdict.kept)
         row = {"round": round, "asked": len(verdicts), "kept": len(self.verdicts), "dropped": dict(dropped)}
+        if faults:
+            row["faults"] = dict(faults)
         self.history = [*(old for old in self.history if old["round"] < round), row]
 
     def about(self, videos: Collection[str]) -> list[Verdict]:
@@ -71,14 +74,15 @@ class Pool:
         return verdicts
 
     def summary(self) -> str:
-        """One line for a person: how many were asked, kept, and dropped for which reason."""
+        """One line for a person: how many were asked, kept, dropped for which reason, and no question at all."""
         if not self.history:
             return "no question was asked yet"
         row = self.history[-1]
-        reasons = sorted(row["dropped"].items(), key=lambda item: -item[1])
-        named = ", ".join(f"{count} {reason}" for reason, count in reasons)
-        return f"round {row['round']}: {row['asked']} asked, {row['kept']} kept" + (
-            f"; dropped: {named}" if named else ""
+        dropped, faults = row["dropped"], row.get("faults", {})
+        return (
+            f"round {row['round']}: {row['asked']} asked, {row['kept']} kept"
+            + (f"; dropped: {listed(dropped)}" if dropped else "")
+            + (f"; {sum(faults.values())} more made no question: {listed(faults, 3)}" if faults else "")
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -94,6 +98,14 @@ class Pool:
         self.round = int(state["round"])
         self.verdicts = [from_row(row) for row in state["verdicts"]]
         self.history = [dict(row) for row in state["history"]]
+
+
+def listed(counts: Mapping[str, int], most: int | None = None) -> str:
+    """``3 too easy, 1 tie``: the most frequent first, and beyond ``most`` names the sum of the others."""
+    ranked = sorted(counts.items(), key=lambda item: -item[1])
+    others = sum(count for _, count in ranked[most:]) if most is not None else 0
+    named = [f"{count} {name}" for name, count in ranked[:most]]
+    return ", ".join([*named, *([f"{others} for other reasons"] if others else [])])
 
 
 def heldout_videos(names: Collection[str], share: float) -> frozenset[str]:

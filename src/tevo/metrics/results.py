@@ -54,6 +54,7 @@ class Signals(TypedDict, total=False):
     coverage_hist: list[int]  # evidence length / video length
     start_hist: list[int]  # evidence start / video length
     drops: dict[str, int]  # reason -> count
+    faults: dict[str, int]  # tries of the Questioner that made no question: what was wrong -> count
     kept: int
     asked: int
     kinds: dict[str, int]  # kept questions by kind

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tevo.prompts.grammar import LEVELS, parse
+from tevo.prompts.grammar import LEVELS, named_seconds, parse
 from tevo.prompts.solver import LETTERS, list_options, read_choice
-from tevo.prompts.tags import Tagged, read_spans, take_apart, write_spans
+from tevo.prompts.tags import SLACK_S, Tagged, read_spans, take_apart, write_spans
 from tevo.prompts.templates import Templates
 from tevo.structures import Question, Span
 
@@ -82,13 +82,15 @@ def write_asked(asked: Asked, origin_s: float = 0.0) -> str:
     return thought + "".join(f"<{name}>{text}</{name}>" for name, text in parts.items() if text or name == "answer")
 
 
-def read_asked(text: str, limits: Span, origin_s: float = 0.0) -> AskedReading:
+def read_asked(text: str, limits: Span, origin_s: float = 0.0, free_text: bool = True) -> AskedReading:
     """Take a completion apart; one fault and there is no question (its reward's format gate).
 
     Args:
         text: the completion.
         limits: the part of the video that was shown, seconds (pts).
         origin_s: pts that the model calls second 0.
+        free_text: whether a question may be put in words of its own; else what no template of the grammar made is a
+            fault.
     """
     tagged = take_apart(text, ("evidence", "type", "question", "answer"), ("think",))
     with_options = take_apart(text, ("evidence", "type", "question", "options", "answer"), ("think",))
@@ -103,9 +105,26 @@ def read_asked(text: str, limits: Span, origin_s: float = 0.0) -> AskedReading:
         faults.append("unknown type")
     if not faults and not asked:
         faults.append("the question is empty")
+    if not faults:
+        faults += _misput(kind, asked, Span(limits.start_s - origin_s, limits.end_s - origin_s), free_text)
     if faults:
         return AskedReading(None, tuple(dict.fromkeys(faults)))
     return _with_answer(tagged, kind, asked, evidence)
+
+
+def _misput(kind: str, text: str, shown: Span, free_text: bool) -> list[str]:
+    """What is wrong with the words of a question; ``shown`` in the model's own seconds."""
+    start_s, end_s = named_seconds(text) or (shown.start_s, shown.start_s)
+    if end_s < start_s:
+        return ["the question's seconds are reversed"]
+    if start_s < shown.start_s - SLACK_S or end_s > shown.end_s + SLACK_S:
+        return ["the question's seconds are outside the video"]
+    form = parse(text).kind
+    if not free_text and form == "open":
+        return ["the question has none of the grammar's forms"]
+    if not free_text and (form == "when") != (kind == "when"):
+        return ["the type is not that of the question"]
+    return []
 
 
 def _with_answer(tagged: Tagged, kind: str, text: str, evidence: tuple[Span, ...]) -> AskedReading:

@@ -64,15 +64,17 @@ def render(ask: Ask) -> str:
 
 def parse(text: str) -> Ask:
     """Take a question's text apart; text that no template made is an ``open`` question about itself."""
+    named = named_seconds(text)
+    if named is not None:
+        return Ask("what", within=Span(*named)) if named[0] <= named[1] else Ask("open", phrase=text)
     for kind, pattern in _PATTERNS.items():
         found = pattern.fullmatch(text.strip())
-        if found is None:
-            continue
-        groups = found.groupdict()
-        if kind == "what":
-            start, end = float(groups["start"]), float(groups["end"])
-            if end < start:
-                break
-            return Ask(kind, within=Span(start, end))
-        return Ask(kind, phrase=groups.get("phrase", ""))
+        if found is not None:
+            return Ask(kind, phrase=found.groupdict().get("phrase", ""))
     return Ask("open", phrase=text)
+
+
+def named_seconds(text: str) -> tuple[float, float] | None:
+    """The seconds between which a *what* question asks, in the order written; None of any other text."""
+    found = _PATTERNS["what"].fullmatch(text.strip())
+    return (float(found["start"]), float(found["end"])) if found else None

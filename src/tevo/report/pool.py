@@ -17,18 +17,22 @@ STAGES = {"decode": "t1", "encode": "t2", "sample": "t3", "score": "t4", "update
 
 
 def pool_section(run: RunFiles) -> str:
-    """What became of the questions: drops by reason, kinds, levels, and three histograms a round."""
+    """What became of the questions: drops by reason, faults, kinds, levels, and three histograms a round."""
     rounds = [entry for entry in run.results.rounds if {"asked", "kept", *HISTOGRAMS} & entry.signals.keys()]
     if not rounds:
         return section("Questions", note("No round has reported its pool of questions."))
-    asked = {entry.round: entry.signals.get("asked", 0) for entry in rounds}
-    kept = {entry.round: entry.signals.get("kept", 0) for entry in rounds}
-    fates = {"kept": kept, **_by_round({entry.round: entry.signals.get("drops", {}) for entry in rounds})}
-    kinds = _by_round({entry.round: entry.signals.get("kinds", {}) for entry in rounds})
-    levels = _by_round({entry.round: entry.signals.get("levels", {}) for entry in rounds})
+    pooled = [entry for entry in rounds if "kept" in entry.signals]  # round 0 asks, and keeps nothing
+    asked = {entry.round: entry.signals.get("asked", 0) for entry in pooled}
+    kept = {entry.round: entry.signals["kept"] for entry in pooled}
+    fates = {"kept": kept, **_by_round({entry.round: entry.signals.get("drops", {}) for entry in pooled})}
+    kinds = _by_round({entry.round: entry.signals.get("kinds", {}) for entry in pooled})
+    levels = _by_round({entry.round: entry.signals.get("levels", {}) for entry in pooled})
     levels = {f"level {name}": levels[name] for name in sorted(levels)}
+    faults = _by_round({entry.round: entry.signals.get("faults", {}) for entry in pooled})
+    tries = {number: asked[number] + sum(row[number] for row in faults.values()) for number in asked}
     tables = [
-        _count_table("What became of the questions asked", fates, asked),
+        _count_table("What became of the questions asked", fates, asked, wide=True),
+        _count_table("Tries that made no question", faults, tries, wide=True),
         _count_table("Kept, by kind", kinds, kept),
         _count_table("Kept, by level", levels, kept),
     ]
@@ -64,7 +68,9 @@ def _by_round(counts: Mapping[int, Mapping[str, int]]) -> dict[str, dict[int, in
     return dict(sorted(table.items(), key=lambda item: -sum(item[1].values())))
 
 
-def _count_table(title: str, rows: Mapping[str, Mapping[int, int]], wholes: Mapping[int, int]) -> str:
+def _count_table(
+    title: str, rows: Mapping[str, Mapping[int, int]], wholes: Mapping[int, int], wide: bool = False
+) -> str:
     """Counts by round, each with a bar for its share of the round's whole."""
     rows = {name: row for name, row in rows.items() if any(row.values())}
     if not rows:
@@ -76,7 +82,7 @@ def _count_table(title: str, rows: Mapping[str, Mapping[int, int]], wholes: Mapp
         body.append(f'<tr{style}><th scope="row">{escape(name)}</th>{cells}</tr>')
     head = "".join(f'<th scope="col">round {number}</th>' for number in wholes)
     return (
-        f'<div><h3>{escape(title)}</h3><div class="scroll"><table class="counts">'
+        f'<div{" class=wide" * wide}><h3>{escape(title)}</h3><div class="scroll"><table class="counts">'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div></div>"
     )
 

@@ -114,8 +114,9 @@ def _facts(run: RunFiles) -> str:
     videos = spec.get("videos_indexed", len(named) or None)
     bad = spec.get("videos_bad", len(run.bad_videos))
     seconds = sum(sum(entry.seconds.values()) for entry in rounds)
-    asked = sum(entry.signals.get("asked", 0) for entry in rounds)
-    kept = sum(entry.signals.get("kept", 0) for entry in rounds)
+    pools = [entry.signals for entry in rounds if "kept" in entry.signals]  # round 0 asks, and keeps nothing
+    asked = sum(signals.get("asked", 0) for signals in pools)
+    kept = sum(signals["kept"] for signals in pools)
     done = max((entry.round for entry in rounds), default=0)
     facts: dict[str, object] = {
         "Videos used": None if videos is None else f"{videos}" + (f", {bad} bad" if bad else ""),

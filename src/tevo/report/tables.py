@@ -109,7 +109,7 @@ def _signals_block(results: RunResults) -> str:
         [
             round_label(r.round, results.best_round),
             *(_figure(signal(r.signals, name)) for name in names),
-            f"{r.signals.get('kept', '-')}/{r.signals.get('asked', '-')}",
+            f"{r.signals['kept']}/{r.signals.get('asked', '-')}" if "kept" in r.signals else "-",
         ]
         for r in results.rounds
         if r.signals

@@ -31,6 +31,7 @@ class QuestionerConfig:
     min_naming: float = 0.35  # assumed; least probability of the clause that names an event, else it is not asked about
     agreement_low: float = 0.3  # share of votes below which a question is too hard
     agreement_high: float = 0.8  # share of votes above which a question is too easy
+    free_text: bool = True  # of a language model: may ask in words of its own; else the grammar's forms alone count
     lr: float = 1e-3  # learning rate
     cues: CueWeights = field(default_factory=CueWeights)
     rewards: QuestionerWeights = field(default_factory=QuestionerWeights)

@@ -1,8 +1,9 @@
 """A trained role as a folder: its weights, all that is needed to use them, and a card that says what they are.
 
 ``model.safetensors`` (the role's own weights, those of a video tower that learnt, and what phase 0 fitted in the
-backbone), ``config.json``, ``phrases.txt`` (the phrase bank of the run), ``README.md``. The backbone's frozen weights
-are not in it: a registered name builds them again, and a fingerprint makes sure that they are the same.
+backbone), ``config.json``, ``phrases.txt`` (the phrase bank of the run), ``README.md``, a language model's
+``templates.yaml`` where its user wrote them. The backbone's frozen weights are not in it: a registered name builds
+them again, and a fingerprint makes sure that they are the same.
 """
 
 import json
@@ -26,6 +27,7 @@ from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.atomic import write_folder
 from tevo.tasks.card import plain, render_card
 from tevo.tasks.casting import cast_questioner, cast_solver
+from tevo.tasks.language.texts import TEMPLATES, own_templates, with_own_templates
 from tevo.tasks.matching import check_same, describe_backbone, rebuild_backbone
 from tevo.tasks.role import Answers, Asks, Learner
 from tevo.tasks.solving import SolverConfig
@@ -70,7 +72,7 @@ def save_solver(folder: Path, solver: Answers, release: Release) -> None:
         solver: what was trained of it is saved, not its zero-shot reference.
         release: what goes with it.
     """
-    _save(folder, "solver", solver.parts(), {"config": asdict(solver.config)}, release)
+    _save(folder, "solver", solver, {"config": asdict(solver.config)}, release)
 
 
 def save_questioner(folder: Path, questioner: Asks, release: Release) -> None:
@@ -82,7 +84,7 @@ def save_questioner(folder: Path, questioner: Asks, release: Release) -> None:
         release: what goes with it.
     """
     own = {"config": asdict(questioner.config) | {"phrases": PHRASES}, "seed": questioner.seed}
-    _save(folder, "questioner", questioner.parts(), own, release)
+    _save(folder, "questioner", questioner, own, release)
 
 
 def load_solver(folder: str | os.PathLike[str], backbone: Backbone | None = None) -> tuple[Answers, Release]:
@@ -98,7 +100,7 @@ def load_solver(folder: str | os.PathLike[str], backbone: Backbone | None = None
     """
     path = Path(folder)
     release, config, weights = _read(path, "solver", backbone)
-    settings = _rebuilt(path, SolverConfig, config.get("config"))
+    settings = with_own_templates(path, _rebuilt(path, SolverConfig, config.get("config")))
     solver = cast_solver(release.backbone, config["backbone"], settings)
     _fill_parts(path, solver, weights)
     return solver.eval(), release
@@ -116,7 +118,8 @@ def load_questioner(folder: str | os.PathLike[str], backbone: Backbone | None = 
     """
     path = Path(folder)
     release, config, weights = _read(path, "questioner", backbone)
-    settings = replace(_rebuilt(path, QuestionerConfig, config.get("config")), phrases=str(path / PHRASES))
+    settings = with_own_templates(path, _rebuilt(path, QuestionerConfig, config.get("config")))
+    settings = replace(settings, phrases=str(path / PHRASES))
     questioner = cast_questioner(release.backbone, config["backbone"], settings, config.get("seed", 0))
     _fill_parts(path, questioner, weights)
     return questioner.eval(), release
@@ -137,10 +140,13 @@ def read_plan(folder: str | os.PathLike[str]) -> ViewPlan:
     return _plan(path, _read_config(path, "solver"))
 
 
-def _save(folder: Path, role: str, parts: Mapping[str, nn.Module], own: Mapping[str, Any], release: Release) -> None:
+def _save(folder: Path, role: str, learner: Learner, own: dict[str, Any], release: Release) -> None:
+    parts, templates = learner.parts(), own_templates(learner)
     tensors = {f"{part}.{name}": t for part, module in parts.items() for name, t in module.state_dict().items()}
     tensors |= {f"backbone.{name}": tensor for name, tensor in release.alignment.items()}
     facts = describe_backbone(release.backbone)
+    if templates is not None:
+        own["config"]["words"]["templates"] = TEMPLATES
     config = {
         "format": FORMAT,
         "tevo": __version__,
@@ -156,6 +162,7 @@ def _save(folder: Path, role: str, parts: Mapping[str, nn.Module], own: Mapping[
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         PHRASES: "".join(f"{phrase}\n" for phrase in release.phrases).encode(),
         CARD: render_card(role, facts, release.card, number, bool(release.alignment)).encode(),
+        **({} if templates is None else {TEMPLATES: templates}),
     }
     write_folder(folder, files)
 

@@ -45,6 +45,7 @@ class Inspection:
     videos: int = 0
     asked: int = 0  # questions that the Questioner tried to put
     parsed: int = 0  # of them, those that could be put into words
+    faults: Counter[str] = field(default_factory=Counter)  # of tries for the pool that made no question: what was wrong
     questioner: Payment = field(default_factory=Payment)
     solver: Payment = field(default_factory=Payment)
     verdicts: list[Verdict] = field(default_factory=list)
@@ -105,7 +106,7 @@ def inspect_rewards(model: CoEvolution, batches: Iterable[VideoBatch], kinds: tu
         videos = videos.to(model.device)
         found.videos += len(videos.names)
         pay_questions(model, videos, kinds, found, number)
-        asked, rows = written(model, videos, kinds, number)
+        asked, rows = written(model, videos, kinds, number, found)
         if not asked:
             continue
         seen = model.judge().put(videos, asked, rows, model.generator("check/vote", number))
@@ -133,10 +134,11 @@ def pay_questions(
 
 
 def written(
-    model: CoEvolution, videos: VideoBatch, kinds: tuple[str, ...], number: int
+    model: CoEvolution, videos: VideoBatch, kinds: tuple[str, ...], number: int, found: Inspection
 ) -> tuple[list[Question], Tensor]:
     """Questions for the pool about a batch of videos, and the row of each one's video."""
     draft = model.questioner.draft(videos, kinds, model.generator("check/pool", number), f"check-pool-{number}")
+    found.faults.update(draft.faults)
     return distinct(draft.questions, draft.rows)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from zlib import crc32
 
@@ -169,7 +169,7 @@ class SignalTally:
     """Adds up the unlabelled signals of a round over many batches (ALGORITHM 7)."""
 
     asked: int = 0
-    unrenderable: int = 0
+    faults: Counter[str] = field(default_factory=Counter)  # tries that made no question, by what was wrong
     sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     dependent: int = 0
     agreement: list[int] = field(default_factory=lambda: [0] * NUM_BINS)
@@ -197,7 +197,7 @@ class SignalTally:
         total = SignalTally()
         for tally in tallies:
             total.asked += tally.asked
-            total.unrenderable += tally.unrenderable
+            total.faults += tally.faults
             total.dependent += tally.dependent
             for name, value in tally.sums.items():
                 total.sums[name] += value
@@ -208,8 +208,9 @@ class SignalTally:
 
     @property
     def failure_rate(self) -> float:
-        """Share of the questions sampled that could not be put into words."""
-        return self.unrenderable / max(1, self.asked + self.unrenderable)
+        """Share of the Questioner's tries that made no question."""
+        failed = self.faults.total()
+        return failed / max(1, self.asked + failed)
 
     def signals(self) -> Signals:
         """Means and histograms; what was not measured is absent."""
@@ -237,11 +238,13 @@ def _count(bins: list[int], shares: Float[Tensor, "question"]) -> None:
         bins[min(NUM_BINS - 1, max(0, int(share * NUM_BINS)))] += 1
 
 
-def pool_signals(verdicts: Sequence[Verdict]) -> Signals:
-    """What only the verdicts tell: kept, dropped by reason, kinds, levels, diversity."""
+def pool_signals(verdicts: Sequence[Verdict], faults: Mapping[str, int]) -> Signals:
+    """What only a pool tells: kept, dropped by reason, kinds, levels, diversity, and tries that made no question."""
     kept = [verdict.question for verdict in verdicts if verdict.kept]
     distinct = len({(q.video, q.kind, q.text) for q in kept})
     return Signals(
+        parse_failure_rate=SignalTally(len(verdicts), Counter(faults)).failure_rate,
+        faults=dict(faults),
         asked=len(verdicts),
         kept=len(kept),
         drops=dict(Counter(verdict.reason for verdict in verdicts if not verdict.kept)),

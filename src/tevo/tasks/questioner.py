@@ -1,6 +1,7 @@
 """The Questioner: sees where something happens, asks what needs seeing, and learns which questions teach."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 
 import torch
@@ -21,6 +22,8 @@ from tevo.structures import Question, Span
 from tevo.tasks.asked import Asked, Asking, QuestionerConfig
 from tevo.tasks.question_terms import examined_terms, question_reward
 from tevo.tasks.role import Asks, Draft, Examine, Paid, ParameterGroup
+
+UNNAMED = "could not be put into words"
 
 
 class Questioner(Asks):
@@ -220,7 +223,7 @@ class Questioner(Asks):
     def draft(self, videos: VideoBatch, kinds: tuple[str, ...], generator: torch.Generator, tag: str) -> Draft:
         """See :meth:`Asks.draft`."""
         asked = self.ask(videos, self.segments(videos), kinds, self.config.per_video, generator, tag)
-        return Draft(*asked.flat(), failed=int((~asked.gate).sum()))
+        return Draft(*asked.flat(), faults=+Counter({UNNAMED: int((~asked.gate).sum())}))
 
     def pay(
         self, videos: VideoBatch, kinds: tuple[str, ...], examine: Examine, generator: torch.Generator, tag: str

@@ -74,7 +74,7 @@ class RunRecords:
         signals: dict[str, Any] = dict(last.signals)
         shown = ("dependency_gap", "necessity", "specificity")
         named += [f"{name} {signals[name]:.3f}" for name in shown if name in signals]
-        return f"round {last.round}: " + ", ".join(named)
+        return f"round {last.round}: " + (", ".join(named) or "nothing to measure it with")
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values."""

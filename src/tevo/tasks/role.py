@@ -41,7 +41,7 @@ class Draft:
 
     questions: list[Question]
     rows: Int[Tensor, "question"]  # of each one's video in the batch
-    failed: int  # tries that made no question
+    faults: Mapping[str, int]  # tries that made no question, by what was wrong
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What lies between the phases of a co-evolution: the pool is built, a round is measured, its models are kept."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,7 +81,7 @@ class Rounds(Roles):
         """
         self.data.curriculum.start_round(round)
         judge, batches = self.judge(), self.data.all_videos()
-        done: list[tuple[int, tuple[list[Verdict], int]]] = []
+        done = list[tuple[int, tuple[list[Verdict], Counter[str]]]]()
         for index, videos in self._served(batches, f"round {round}: pool"):
             tally, verdicts = SignalTally(), list[Verdict]()
             asked = self._write_questions(videos.to(self.device), round, self.generator("pool", round, index), tally)
@@ -88,12 +89,12 @@ class Rounds(Roles):
                 with self.clock.stage("score"):
                     seen = judge.put(videos, *asked, self.generator("vote", round, index), controls=False)
                 verdicts = judge_pool(seen, *asked, videos, self.rule, self.witness, round)
-            done.append((index, (verdicts, tally.unrenderable)))
+            done.append((index, (verdicts, tally.faults)))
         parts = gather_in_order(done)
         verdicts = balance_answers([v for some, _ in parts for v in some], self.rule.max_answer_ratio)
-        self.data.pool.replace(round, verdicts)
-        tally = SignalTally(len(verdicts), sum(unrenderable for _, unrenderable in parts))
-        self.records.pool = pool_signals(verdicts) | {"parse_failure_rate": tally.failure_rate}
+        faults = sum((found for _, found in parts), Counter[str]())
+        self.data.pool.replace(round, verdicts, faults)
+        self.records.pool = pool_signals(verdicts, faults)
         if self.trainer.is_global_zero:
             write_questions(self.folder / "questions.jsonl", round, verdicts)
             tqdm.write(self.data.pool.summary())
@@ -106,7 +107,7 @@ class Rounds(Roles):
         with self.clock.stage("sample"):
             kinds = self.data.curriculum.allowed_kinds(max(round, 1))
             draft = self.questioner.draft(videos, kinds, generator, str(round))
-        tally.unrenderable += draft.failed
+        tally.faults.update(draft.faults)
         return distinct(draft.questions, draft.rows)
 
     @part("signals")
@@ -129,16 +130,21 @@ class Rounds(Roles):
             signals.append(SignalTally.sum(gather_in_order(tallies)).signals())
         return signals[0], signals[1]
 
-    @part("round")
+    @part("answers")
     @torch.no_grad()
-    def _finish_round(self, round: int) -> None:
-        """Measure a round, write what it left, keep its models."""
+    def _answers(self, round: int) -> list[dict[str, Any]]:
+        """The Solver's answers to the questions that a round is measured on, of all processes."""
         answered = []
         for index, batch in self._served(self.data.val_batches(), f"round {round}: answers"):
             with self.clock.stage("answer"):
                 answered.append((index, self.answer_batch(batch)))
-        rows = [row for some in gather_in_order(answered) for row in some]
-        questions = self.data.val_questions
+        return [row for some in gather_in_order(answered) for row in some]
+
+    @part("round")
+    @torch.no_grad()
+    def _finish_round(self, round: int) -> None:
+        """Measure a round, write what it left, keep its models."""
+        rows, questions = self._answers(round), self.data.val_questions
         if round == 0 and questions:
             self.records.note_controls(rows, questions)
         trained, frozen = self._signals(round)

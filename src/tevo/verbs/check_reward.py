@@ -59,6 +59,8 @@ def render(found: Inspection) -> str:
     lines = [
         f"{found.videos} videos; {found.parsed} of {found.asked} questions could be put into words ({share:.0%})",
         f"{kept} of {len(found.verdicts)} questions would be kept in the pool",
+        *([f"{found.faults.total()} more tries made no question:"] if found.faults else []),
+        *(f"  {count:3} {fault}" for fault, count in found.faults.most_common()),
         *payment("Questioner", "a video's questions", found.questioner),
         *payment("Solver", "a question's rollouts", found.solver),
     ]

@@ -1,9 +1,9 @@
 """``tevo plan``: what a fit will read, hold and take, measured on a few of its videos before it starts."""
 
 import io
+import logging
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -12,12 +12,11 @@ from pathlib import Path
 import torch
 
 from tevo.data.datamodule import TEACHER_VIDEOS
-from tevo.data.loader import Share
 from tevo.data.pool import heldout_videos
-from tevo.data.serving import serve_questions
 from tevo.tasks.planning import Pace, PaceKeeper, Work, estimate, solver_epoch_sizes
 from tevo.tasks.schedule import Schedule
 from tevo.verbs.rehearsal import Rehearsal, rehearse, write_list
+from tevo.verbs.rehearsed import left_bytes, peak_bytes, seconds_an_answer, writes
 from tevo.verbs.survey import Survey, choose, look, look_as_teacher, survey_of
 from tevo.video.info import VideoInfo
 
@@ -37,12 +36,14 @@ class Plan:
     survey: Survey
     sample: int  # videos of the rehearsal
     tokens: list[int]  # of each of them, at the base rate
-    feature_bytes: float  # of all videos
+    feature_bytes: int  # of all videos
     bound_bytes: int  # of the cache
+    left_bytes: int  # of models and checkpoints when the run has ended
     memory_bytes: int
     card_bytes: int  # of the GPU's memory; 0 without one
     questions: float  # pooled a round
     rounds: int
+    writes: str  # of a language model: how long its prompts and replies are; empty of others
     seconds: dict[str, float]  # by tevo.tasks.planning.PARTS
 
     @property
@@ -60,8 +61,9 @@ class Plan:
             f"videos  {len(survey.videos)} to train on, {hours:.2f} hours{measured}; {survey.bad} cannot be used",
             f"read    {sum(survey.frames.values())} frames; {len(survey.missing)} videos have not been looked at yet",
             f"tokens  {sum(self.tokens) / len(self.tokens):.0f} a video, {max(self.tokens)} in the longest of "
-            f"{self.sample} tried",
-            f"disk    {self.feature_bytes / 1e9:.2f} GB of features of {self.bound_bytes / 1e9:.1f} GB allowed{little}",
+            f"{self.sample} tried{self.writes}",
+            f"disk    {sized(self.feature_bytes)} of features of {sized(self.bound_bytes)} allowed{little}; "
+            f"{sized(self.left_bytes)} of models and checkpoints",
             f"memory  {self.memory_bytes / 1e9:.1f} GB{card}",
             f"pool    about {self.questions:.0f} questions in each of {self.rounds} rounds",
             f"time    about {spoken(self.total_s)}",
@@ -81,6 +83,11 @@ def spoken(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def sized(number: int) -> str:
+    """Bytes in the unit that a person would take."""
+    return f"{number / 1e6:.0f} MB" if number < 1e8 else f"{number / 1e9:.1f} GB"
 
 
 def make_plan(cli: Rehearsal, folder: Path) -> Plan:
@@ -117,12 +124,14 @@ def make_plan(cli: Rehearsal, folder: Path) -> Plan:
         survey=survey,
         sample=len(sample),
         tokens=[item.num_tokens for item in features],
-        feature_bytes=num_bytes / frames * sum(survey.frames.values()),
+        feature_bytes=round(num_bytes / frames * sum(survey.frames.values())),
         bound_bytes=data.max_cache_bytes,
         memory_bytes=round(MORE_MEMORY * peak_bytes()),
         card_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
         questions=pooled * len(survey.videos),
         rounds=schedule.rounds,
+        left_bytes=left_bytes(model.folder, schedule.rounds),
+        writes=writes(cli),
         seconds=estimate(work, pace, schedule),
     )
 
@@ -137,8 +146,14 @@ def rehearse_fit(cli: Rehearsal, sample: Mapping[str, VideoInfo], folder: Path) 
     keeper = PaceKeeper()
     cli.trainer.callbacks.append(keeper)  # type: ignore[attr-defined]
     print(f"tevo: trying a round on {len(sample)} videos", file=sys.stderr)
-    with redirect_stdout(io.StringIO()):
-        cli.trainer.fit(model, datamodule=data)
+    logger = logging.getLogger("lightning.pytorch")  # why a fit stopped is news of a fit
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()):
+            cli.trainer.fit(model, datamodule=data)
+    finally:
+        logger.setLevel(level)
     return keeper
 
 
@@ -166,7 +181,7 @@ def work_of(cli: Rehearsal, survey: Survey, schedule: Schedule, pooled: float) -
 def pace_of(cli: Rehearsal, keeper: PaceKeeper, sample: int) -> Pace:
     """Seconds for one of each thing but looking, from the rehearsal's own clocks."""
     model, data, parts = cli.evolution, cli.videos, cli.evolution.parts.seconds
-    rest = keeper.seconds - keeper.in_steps - parts["align"] - parts["pool"] - parts["signals"] - parts["round"]
+    rest = keeper.seconds - keeper.in_steps - sum(parts.values())
     return Pace(
         frame_s=0.0,
         teacher_frame_s=0.0,
@@ -180,21 +195,3 @@ def pace_of(cli: Rehearsal, keeper: PaceKeeper, sample: int) -> Pace:
         round_s=parts["round"] / 2,
         epoch_s=max(0.0, rest) / model.schedule.num_epochs,
     )
-
-
-def seconds_an_answer(cli: Rehearsal) -> float:
-    """How long the model takes for a question of the rehearsal's pool."""
-    model, data = cli.evolution, cli.videos
-    questions = [verdict.question for verdict in data.pool.verdicts]
-    began = time.perf_counter()
-    for batch in serve_questions(data.store, data.videos, questions, data.questions_per_batch, Share()):
-        model.answer_batch(batch)
-    return (time.perf_counter() - began) / max(1, len(questions))
-
-
-def peak_bytes() -> int:
-    """The most memory this process has held so far."""
-    import resource
-
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return held if sys.platform == "darwin" else 1024 * held

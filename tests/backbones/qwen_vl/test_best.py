@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tevo.backbones.language import Prompt
+from tevo.backbones.language import LanguageModel, Prompt
 
 TEXTS = ("When does this happen: the red shape grows?", "What happens first?", "Say hello.")
 
 
-def test_the_best_reply_and_its_choices_are_those_of_separate_readings(model, video, naive_best, random_frames):
+def test_the_best_reply_and_its_choices_are_those_of_separate_readings(model, video, random_frames):
     other = model.watch(random_frames(3, 40, 70, seed=1), torch.tensor([0.0, 0.1, 2.0]), 20)
     prompts = [Prompt(text, seen) for text in (*TEXTS, TEXTS[0]) for seen in (video, None, other)]
     choices = [["<answer>A</answer>", "<answer>no</answer>", "x"][: number % 4] for number in range(len(prompts))]
     asked = prompts, choices, 12, ("q",)
-    told, expected = model.best(*asked), naive_best(model, *asked)
+    told, expected = model.best(*asked), LanguageModel.best(model, *asked)
     assert torch.equal(told.completions.tokens, expected.completions.tokens)
     assert told.completions.texts == expected.completions.texts
     assert torch.equal(told.completions.closed, expected.completions.closed)
@@ -39,10 +39,10 @@ def test_a_best_reply_without_any_choices(model, video):
     assert told.choices.shape == (2, 0) and told.completions.mask.shape == (2, 1, 5)
 
 
-def test_a_trained_tower_encodes_a_shared_video_once(seeing, prompts, naive_best, monkeypatch):
+def test_a_trained_tower_encodes_a_shared_video_once(seeing, prompts, monkeypatch):
     asked = [replace(prompt, text=text) for prompt in prompts for text in TEXTS]
     choices = [["<answer>A</answer>", "x"]] * len(asked)
-    expected = naive_best(seeing, asked, choices, 4, ())
+    expected = LanguageModel.best(seeing, asked, choices, 4, ())
     encoded, encode = [], seeing._encode
     monkeypatch.setattr(
         seeing, "_encode", lambda model, patches, grid: encoded.append(len(patches)) or encode(model, patches, grid)

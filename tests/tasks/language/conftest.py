@@ -1,11 +1,25 @@
+from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import pytest
 import torch
 
 from tevo.backbones import build_backbone
+from tevo.backbones.language import LanguageModel
 from tevo.structures import Question, Span
 from tevo.tasks.language.viewed import Viewed
 
 OPTIONS = ("a dog", "a cat", "a cow", "a hen")
+
+
+@pytest.fixture(scope="session")
+def talking():
+    """The module beside this one, which a fit in a process of its own reads too."""
+    spec = spec_from_file_location("talker", Path(__file__).parent / "talker.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
@@ -35,7 +49,7 @@ def when():
 
 
 @pytest.fixture
-def written(model, monkeypatch, naive_best):
+def written(model, monkeypatch):
     """Make the model write given texts: ``written(lambda prompt, member: text)``."""
 
     def use(write, role=None):
@@ -46,6 +60,6 @@ def written(model, monkeypatch, naive_best):
             return type(given)(given.tokens, given.mask, told, given.ends, given.texts, given.closed)
 
         monkeypatch.setattr(model, "sample", sample)
-        monkeypatch.setattr(model, "best", lambda *asked: naive_best(model, *asked))
+        monkeypatch.setattr(model, "best", partial(LanguageModel.best, model))
 
     return use

@@ -132,7 +132,8 @@ def test_a_group_without_variance_gives_no_update(questioner, eventful, written)
 def test_a_draft_goes_through_the_kinds_and_says_what_failed(questioner, eventful, written):
     written(lambda prompt, member: ASK.format("a dog") if "what." in prompt.text else "well")
     made = questioner.draft(batch(eventful), ("when", "what"), torch.Generator().manual_seed(0), "1")
-    assert len(made.questions) == made.failed == 8 and made.rows.tolist() == [0] * 8  # of 16 a video, half
+    assert len(made.questions) == 8 and made.rows.tolist() == [0] * 8  # of 16 a video, half
+    assert made.faults == {"no <evidence>": 8}
     assert made.questions[0].completion == ASK.format("a dog")
 
 
@@ -142,6 +143,33 @@ def test_a_kind_that_was_not_asked_for_is_a_fault(questioner, eventful, written)
     made = questioner.write([eventful], ["last"], 1, torch.Generator(), "1")
     assert not made.gate.any() and made.faults == {"a kind that was not asked for": 1}
     assert questioner.write([eventful], ["first"], 1, torch.Generator(), "1").gate.all()
+
+
+def test_what_never_closes_its_tags_is_cut_off_and_counted_once(questioner, model, eventful, written, monkeypatch):
+    written(lambda prompt, member: (ASK.format("a dog"), "<evidence>[(0.0, 4.0)]</evidence><type>when when")[member])
+    whole = model.sample
+
+    def cut(*given):
+        drawn = whole(*given)
+        return replace(drawn, closed=torch.tensor([[True, False]]))
+
+    monkeypatch.setattr(model, "sample", cut)
+    made = questioner.write([eventful], ["what"], 2, torch.Generator().manual_seed(0), "1")
+    assert made.gate.tolist() == [[True, False]] and made.faults == {"cut off at the length bound": 1}
+
+
+GARBLED = ASK.format("it").replace("What does it do?", "What happens4.4 s and 3.6 s?")
+
+
+def test_words_of_ones_own_are_questions_only_where_they_are_wanted(questioner, eventful, written):
+    """The garbled question is one that the shipped weights wrote."""
+    texts = (GARBLED, ASK.format("it").replace("What does it do?", "What happens first?"))
+    written(lambda prompt, member: texts[member])
+    free = questioner.write([eventful], ["first"], 2, torch.Generator().manual_seed(0), "1")
+    questioner.config = replace(CONFIG, free_text=False)
+    strict = questioner.write([eventful], ["first"], 2, torch.Generator().manual_seed(0), "1")
+    assert strict.gate.tolist() == [[False, True]] and free.gate.tolist() == [[True, True]]
+    assert strict.faults == {"the question has none of the grammar's forms": 1} and not free.faults
 
 
 def test_seconds_in_a_question_are_the_videos(questioner, eventful, written):

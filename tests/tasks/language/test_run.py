@@ -1,24 +1,18 @@
 """Whole runs of a model that writes: real classes, random weights, words dealt by the draws' generator."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 import tevo
-from tevo.backbones import build_backbone
 from tevo.objectives.consensus import PoolRule
 from tevo.tasks.asked import QuestionerConfig
 from tevo.tasks.coevolution import CoEvolution
 from tevo.tasks.solving import SolverConfig
 from tevo.tasks.words import Words
 
-ASKED = (
-    "<evidence>[({}.0, {}.5)]</evidence><type>multiple choice</type><question>What happens {}?</question>"
-    "<options>A) it grows B) it spins C) it blinks</options><answer>{}</answer>"
-)
 WORDS = Words(max_new_tokens=48, control_votes=2)
 SMALL = {
     "rounds": 1,
@@ -36,36 +30,10 @@ class Killed(Exception):
     """Stands for a SIGKILL inside this process: nothing is saved on the way out."""
 
 
-def talk(model, naive_best):
-    """Let a model with random weights write what parses; everything else of it is real."""
-
-    def words(prompt, generator):
-        number = torch.randint(60, (4,), generator=generator).tolist()
-        if "Ask a question" in prompt.text:
-            return ASKED.format(0, 1 + number[0] % 2, ("first", "last")[number[1] % 2], "ABC"[number[2] % 3])
-        spans = f"<glue>[({number[0] % 9}.0, {number[0] % 9 + 2}.0)]</glue>"
-        return spans if "When" in prompt.text else f"<answer>{'ABC'[number[3] % 3]}</answer>{spans}"
-
-    def sample(prompts, num_samples, sampling, generator):
-        texts = [[words(prompt, generator) for _ in range(num_samples)] for prompt in prompts]
-        given = model.encode_reply(texts)
-        with torch.no_grad():
-            return replace(given, log_probs=model.log_probs(prompts, given, sampling.temperature).log_probs)
-
-    model.sample = sample
-    model.best = lambda *asked: naive_best(model, *asked)
-    return model
-
-
 @pytest.fixture
-def talker(naive_best):
+def talker(talking):
     """The same random weights each time."""
-
-    def make(trainable="all"):
-        torch.manual_seed(0)
-        return talk(build_backbone("qwen2_5_vl_tiny", pretrained=False, trainable=trainable), naive_best)
-
-    return make
+    return lambda trainable="all": talking.talker(trainable, obliging=False)
 
 
 @pytest.fixture
@@ -117,7 +85,7 @@ def left(to):
     return repr(plain), files, {**state["state_dict"], **{str(i): moment for i, moment in enumerate(moments)}}
 
 
-def test_a_run_leaves_what_was_written_and_is_asked_again(fit, talker, world, tmp_path, cache, naive_best):
+def test_a_run_leaves_what_was_written_and_is_asked_again(fit, talker, talking, world, tmp_path, cache):
     from transformers import AutoModelForImageTextToText
 
     one, _ = fit("run")
@@ -129,6 +97,10 @@ def test_a_run_leaves_what_was_written_and_is_asked_again(fit, talker, world, tm
     assert predicted and all(row["pred_completion"] and row["pred_parsed"] for row in predicted)
     results = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert [result["round"] for result in results["rounds"]] == [0, 1]
+    told = results["rounds"][1]["signals"]
+    assert set(told["faults"]) == {"a kind that was not asked for"}  # it asks for the first or the last alone
+    tries = told["asked"] + told["faults"]["a kind that was not asked for"]
+    assert told["parse_failure_rate"] == pytest.approx(1 - told["asked"] / tries)
 
     whole = tmp_path / "run" / "hf" / "round-1" / "questioner" / "merged"
     assert {"config.json", "generation_config.json", "model.safetensors", "README.md"} <= {
@@ -148,7 +120,7 @@ def test_a_run_leaves_what_was_written_and_is_asked_again(fit, talker, world, tm
     trained = [name for name in moved if name.startswith("language_model")]
     assert trained and all(torch.equal(exported[f"model.{name}"], moved[name]) for name in trained)
 
-    model = tevo.load(tmp_path / "run" / "hf" / "round-1" / "solver", backbone=talk(start, naive_best), cache_dir=cache)
+    model = tevo.load(tmp_path / "run" / "hf" / "round-1" / "solver", backbone=talking.talk(start), cache_dir=cache)
     assert all(torch.equal(value, moved[name]) for name, value in model.solver.weights.state_dict().items())
     answer = model.answer(
         next((world / "train").glob("*.mp4")), "What happens first?", ["it grows", "it spins", "it hops"]

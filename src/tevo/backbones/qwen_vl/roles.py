@@ -7,6 +7,7 @@ import copy
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +142,9 @@ class Roles:
         if self.trainable == "all":
             if not merged:
                 raise TevoError("with trainable: all a role is a model of its own and has no adapter; save it merged")
-            self.copies[role].save_pretrained(folder)
+            _write(self.copies[role], folder)
         elif merged:
-            self.base.save_pretrained(folder, state_dict=self._merged(role))
+            _write(self.base, folder, state_dict=self._merged(role))
         else:
             self._save_adapter(role, Path(folder))
 
@@ -176,3 +177,15 @@ class Roles:
 
     def _unknown(self, role: str) -> TevoError:
         return TevoError(f"there is no role {role!r}: there are {self.names}; make it with add_role")
+
+
+def _write(model: Any, folder: str | Path, **given: Any) -> None:  # noqa: ANN401 (untyped library)
+    """``save_pretrained`` without the bar that transformers draws over others' lines, for every role and round."""
+    logging: Any = import_module("transformers.utils.logging")  # untyped
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model.save_pretrained(folder, **given)
+    finally:
+        if shown:
+            logging.enable_progress_bar()

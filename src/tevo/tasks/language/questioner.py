@@ -38,7 +38,7 @@ class Written:
     prompts: list[Prompt]
     drawn: Completions
     questions: list[list[Question | None]]
-    faults: Counter[str]  # replies by kind of fault
+    faults: Counter[str]  # replies that are no question, each by the first of its faults
 
     @property
     def gate(self) -> Bool[Tensor, "batch group"]:
@@ -83,7 +83,7 @@ class LanguageQuestioner(LanguageRole, Asks):
         written = self.write(views, wanted, min(POOL_GROUP, self.config.per_video), generator, tag)
         questions, rows = written.flat()
         at = torch.tensor([row // each for row in rows], dtype=torch.long)
-        return Draft(questions, at, failed=int((~written.gate).sum()))
+        return Draft(questions, at, written.faults)
 
     def update(self, gathered: Spoken, fresh: bool = True) -> Step:
         """See :meth:`Learner.update`."""
@@ -158,12 +158,12 @@ class LanguageQuestioner(LanguageRole, Asks):
         for index, view in enumerate(views):
             row: list[Question | None] = []
             for member, text in enumerate(drawn.texts[index]):
-                reading = read_asked(text, view.limits, view.watched.origin_s)
+                reading = read_asked(text, view.limits, view.watched.origin_s, self.config.free_text)
                 if not bool(drawn.closed[index, member]):
-                    reading = AskedReading(None, (*reading.faults, CUT_OFF))
+                    reading = AskedReading(None, (CUT_OFF,))
                 elif reading.asked is not None and reading.asked.kind in LEVELS.keys() - {kinds[index]}:
                     reading = AskedReading(None, (NOT_ASKED_FOR,))
-                faults.update(reading.faults)
+                faults.update(reading.faults[:1])
                 name = f"{view.name}#{tag}-{index}-{member}"
                 row.append(self._question(reading, name, view, text))
             questions.append(row)
