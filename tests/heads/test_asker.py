@@ -40,24 +40,39 @@ def test_scoring_gives_the_log_probs_of_the_draw(segments, shaken):
         assert torch.equal(getattr(drawn, name), getattr(again, name)), name
     assert (drawn.log_probs <= 0).all()
     assert not drawn.log_probs[~drawn.actions].any()
-    assert torch.equal(drawn.actions[..., 3], drawn.anchor != drawn.target)
-    assert drawn.actions[..., 3].any()
+    assert torch.equal(drawn.actions[..., 2], drawn.anchor != drawn.target)
+    assert drawn.actions[..., 2].any()
 
 
 def test_log_probs_are_those_of_the_choices(segments, shaken):
     """Against the logits, choice by choice."""
     asker = shaken(Asker(JOINT))
     drawn = asker.choose(segments, bank(), ("when", "why", "before"), 30, seeded())
-    kinds, value, clauses = asker.logits(segments, bank())
-    asked = ("when", "why", "before")
+    value, clauses = asker.logits(segments, bank())
     for g in range(30):
         target, kind, anchor = (int(part[0, g]) for part in (drawn.target, drawn.kind, drawn.anchor))
-        own = torch.stack([kinds[0, ASKABLE.index(k)] for k in asked]).log_softmax(-1)[asked.index(ASKABLE[kind])]
         fitting = value[0, :4] if ASKABLE[kind] == "before" else value[0]  # the last of five has none after it
-        wanted = [own, fitting.log_softmax(-1)[target], clauses[0, target].log_softmax(-1)[drawn.clause[0, g]]]
+        wanted = [fitting.log_softmax(-1)[target], clauses[0, target].log_softmax(-1)[drawn.clause[0, g]]]
         if anchor != target:
             wanted.append(clauses[0, anchor].log_softmax(-1)[drawn.anchor_clause[0, g]])
         torch.testing.assert_close(drawn.log_probs[0, g, : len(wanted)], torch.stack(wanted))
+
+
+def test_kinds_are_as_likely_however_the_asker_has_been_trained(segments, shaken):
+    drawn = shaken(Asker(JOINT)).choose(segments, bank(), ("when", "count", "duration"), 3000, seeded())
+    shares = torch.bincount(drawn.kind[0], minlength=len(ASKABLE)) / 3000
+    for name in ("when", "count", "duration"):
+        assert shares[ASKABLE.index(name)] == pytest.approx(1 / 3, abs=0.04)
+
+
+def test_a_group_of_one_kind_is_of_any_of_those_allowed(segments, shaken):
+    asker = shaken(Asker(JOINT))
+    seen = set()
+    for seed in range(40):
+        kind = asker.choose(segments, bank(), ("when", "count", "duration"), 6, seeded(seed), one_kind=True).kind
+        assert (kind == kind[:, :1]).all()
+        seen |= {ASKABLE[index] for index in kind[0].tolist()}
+    assert seen == {"when", "count", "duration"}
 
 
 @pytest.mark.parametrize("kinds", [("when",), ("first",), ("before", "after"), ("what", "last"), ASKABLE])
@@ -106,18 +121,17 @@ def test_what_cannot_be_asked_is_not_composed(kinds, segments, shaken):
 
 def test_before_training_segments_go_by_their_cues_and_clauses_by_similarity(segments):
     weights = CueWeights(saliency=2.0, semantic=0.5, temporal=0.0)
-    kinds, value, clauses = Asker(JOINT, cue_weights=weights).logits(segments, bank())
+    value, clauses = Asker(JOINT, cue_weights=weights).logits(segments, bank())
     wanted = 2.0 * segments.cues[..., 0] + 0.5 * segments.cues[..., 1]
     torch.testing.assert_close(value[segments.mask], wanted[segments.mask])
     assert (value[~segments.mask] <= -1e4).all()
-    assert not kinds.any()
     assert torch.equal(clauses, segments.names)
 
 
 @pytest.mark.parametrize("off", ["saliency", "semantic", "temporal"])
 def test_a_cue_switched_off_stays_off_in_training(off, segments):
     asker = Asker(JOINT, cue_weights=CueWeights(**{off: 0.0}))
-    asker.logits(segments, bank())[1][segments.mask].sum().backward()
+    asker.logits(segments, bank())[0][segments.mask].sum().backward()
     switched = asker.cue_weights.grad == 0
     assert switched.tolist() == [name == off for name in ("saliency", "semantic", "temporal")]
 

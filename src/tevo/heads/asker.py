@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from tevo.heads.cues import around, describe
-from tevo.ops import masked_mean
 from tevo.prompts.grammar import LEVELS
 from tevo.structures import VideoTokens
 
@@ -83,8 +82,8 @@ class Choices:
     anchor: Int[Tensor, "batch group"]  # event that the question names (the target itself for most kinds)
     clause: Int[Tensor, "batch group"]  # names the target
     anchor_clause: Int[Tensor, "batch group"]  # names the anchor
-    log_probs: Float[Tensor, "batch group 4"]  # kind, target, clause, anchor clause
-    actions: Bool[Tensor, "batch group 4"]  # which of them were choices
+    log_probs: Float[Tensor, "batch group 3"]  # target, clause, anchor clause; the kind is drawn, not chosen
+    actions: Bool[Tensor, "batch group 3"]  # which of them were choices
 
 
 class Asker(nn.Module):
@@ -100,9 +99,8 @@ class Asker(nn.Module):
         super().__init__()
         weights = cue_weights or CueWeights()
         self.read = nn.Sequential(nn.Linear(joint + 3, hidden), nn.GELU())
-        self.kinds, self.segment = nn.Linear(hidden, len(ASKABLE)), nn.Linear(hidden, 1)
-        self.adapt = nn.Linear(hidden, joint)
-        for last in (self.kinds, self.segment, self.adapt):
+        self.segment, self.adapt = nn.Linear(hidden, 1), nn.Linear(hidden, joint)
+        for last in (self.segment, self.adapt):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
         initial = torch.tensor([weights.saliency, weights.semantic, weights.temporal])
@@ -110,12 +108,11 @@ class Asker(nn.Module):
         self.register_buffer("used", (initial != 0).float())
         self.cue_weights = nn.Parameter(initial)
 
-    def logits(self, segments: Segments, bank: Float[Tensor, "clause joint"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of kinds [batch kind], segments [batch event], clauses [batch event clause]."""
+    def logits(self, segments: Segments, bank: Float[Tensor, "clause joint"]) -> tuple[Tensor, Tensor]:
+        """Logits of segments [batch event], clauses [batch event clause]."""
         hidden = self.read(torch.cat([segments.shown, segments.cues], -1))
         value = segments.cues @ (self.cue_weights * self.used) + self.segment(hidden)[..., 0]
-        kinds = self.kinds(masked_mean(hidden, segments.mask[..., None], 1))
-        return kinds, value.masked_fill(~segments.mask, -1e4), segments.names + self.adapt(hidden) @ bank.T
+        return value.masked_fill(~segments.mask, -1e4), segments.names + self.adapt(hidden) @ bank.T
 
     def choose(
         self,
@@ -125,14 +122,26 @@ class Asker(nn.Module):
         group: int,
         generator: torch.Generator | None = None,
         given: Choices | None = None,
+        one_kind: bool = False,
     ) -> Choices:
         """Draw ``group`` questions a video among the kinds allowed, or score the ones given.
 
         Order: kind, segment, clause of the target, clause of the anchor. The kind comes first, so that the few segments
-        that are first or last do not make those questions rare. *before* and *after* need a neighbour on the right
-        side; where a video has too few events for a kind, composing the question fails.
+        that are first or last do not make those questions rare, and it is the curriculum's: all that are allowed are as
+        likely. Were it learnt, every question would soon be of the kinds that the Solver can but guess at, counts and
+        durations, which are learnable for ever (docs/log.md). *before* and *after* need a neighbour on the right side;
+        where a video has too few events for a kind, composing the question fails.
+
+        Args:
+            segments: the events.
+            bank: the clauses in the joint space.
+            kinds: that are allowed.
+            group: G.
+            generator: of the draws.
+            given: choices to score again.
+            one_kind: all questions of a video are of one kind, so that each is compared with its like.
         """
-        kind_logits, value, clause_logits = self.logits(segments, bank)
+        value, clause_logits = self.logits(segments, bank)
         batch = len(value)
 
         def pick(logits: Tensor, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -143,9 +152,12 @@ class Asker(nn.Module):
             return chosen, log_p.gather(-1, chosen[..., None])[..., 0]
 
         rows = torch.arange(batch, device=value.device)[:, None]
-        open_to = self._open(segments, kinds)
-        spread = kind_logits.masked_fill(~open_to, -1e4)[:, None].expand(-1, group, -1)
-        kind, log_kind = pick(spread, None if given is None else given.kind)
+        if given is None:
+            drawn = 1 if one_kind else group
+            kind = torch.multinomial(self._open(segments, kinds).float(), drawn, replacement=True, generator=generator)
+            kind = kind.expand(-1, group)
+        else:
+            kind = given.kind
         fitting = value[:, None].masked_fill(~self._fits(segments, kind), -1e4)
         target, log_target = pick(fitting, None if given is None else given.target)
         last = (segments.mask.sum(-1, keepdim=True) - 1).clamp(min=0)
@@ -153,10 +165,10 @@ class Asker(nn.Module):
         clause, log_clause = pick(clause_logits[rows, target], None if given is None else given.clause)
         other, log_other = pick(clause_logits[rows, anchor], None if given is None else given.anchor_clause)
         pair = anchor != target
-        actions = torch.stack([torch.ones_like(pair)] * 3 + [pair], -1)
+        actions = torch.stack([torch.ones_like(pair)] * 2 + [pair], -1)
         return Choices(
             kind, target, anchor, clause, torch.where(pair, other, clause),
-            torch.stack([log_kind, log_target, log_clause, log_other], -1) * actions, actions,
+            torch.stack([log_target, log_clause, log_other], -1) * actions, actions,
         )  # fmt: skip
 
     @staticmethod

@@ -65,7 +65,7 @@ class Asking:
     kinds: tuple[str, ...]
     segments: Segments
     choices: Choices
-    reference: Float[Tensor, "batch group 4"]  # log-probabilities under the zero-shot Questioner
-    advantage: Float[Tensor, "batch group 4"]
-    live: Bool[Tensor, "batch group 4"]  # choices that were made, of videos that have events
+    reference: Float[Tensor, "batch group 3"]  # log-probabilities under the zero-shot Questioner
+    advantage: Float[Tensor, "batch group 3"]
+    live: Bool[Tensor, "batch group 3"]  # choices that were made, of videos that have events
     figures: dict[str, float]  # to log

@@ -111,9 +111,10 @@ class Questioner(Asks):
         group: int,
         generator: torch.Generator,
         tag: str,
+        one_kind: bool = False,
     ) -> Asked:
         """Sample ``group`` questions a video among the kinds allowed; ``tag`` makes their ids unique."""
-        choices = self.asker.choose(segments, self.bank, kinds, group, generator)
+        choices = self.asker.choose(segments, self.bank, kinds, group, generator, one_kind=one_kind)
         best, naming = segments.names.argmax(-1).tolist(), segments.names.softmax(-1).tolist()
         parts = choices.kind, choices.target, choices.anchor, choices.clause, choices.anchor_clause
         drawn = torch.stack(parts, -1).tolist()
@@ -230,7 +231,7 @@ class Questioner(Asks):
     ) -> Paid:
         """See :meth:`Asks.pay`."""
         segments = self.segments(videos)
-        asked = self.ask(videos, segments, kinds, self.config.group, generator, tag)
+        asked = self.ask(videos, segments, kinds, self.config.group, generator, tag, one_kind=True)
         total, terms = self.reward(asked, segments, videos, examine)
         return Paid(terms, total)
 
@@ -240,7 +241,7 @@ class Questioner(Asks):
     ) -> Asking:
         """Ask G questions a video, have them examined, and see how much each is worth beside the others."""
         segments = self.segments(videos)
-        asked = self.ask(videos, segments, kinds, self.config.group, generator, tag)
+        asked = self.ask(videos, segments, kinds, self.config.group, generator, tag, one_kind=True)
         total, terms = self.reward(asked, segments, videos, examine)
         choices = asked.choices
         reference = self.reference.choose(segments, self.bank, kinds, self.config.group, given=choices)
