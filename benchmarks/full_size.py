@@ -46,12 +46,13 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: a line a phase, seconds and gigabytes of each backbone."""
     names = list(dict.fromkeys(row["backbone"] for row in rows))
     lines = ["| phase | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for phase in dict.fromkeys(row["phase"] for row in rows):
+    most = max(names, key=lambda name: sum(row["backbone"] == name for row in rows))  # not all have a phase 0
+    for phase in dict.fromkeys(row["phase"] for row in rows if row["backbone"] == most):
         cells = []
         for name in names:
             some = [row for row in rows if (row["backbone"], row["phase"]) == (name, phase)]
             cpu_s, peak = sum(row["cpu_s"] for row in some), max((row["peak_gb"] for row in some), default=0.0)
-            cells.append(f"{cpu_s:.1f} s, {peak:.1f} GB" if some else "-")
+            cells.append(f"{cpu_s:.2f} s, {peak:.1f} GB" if some else "-")
         lines.append(f"| {phase} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
