@@ -1,12 +1,10 @@
 """What a run is served: the right videos, the same order ever again, and no batch lost or twice after a kill."""
 
 import json
-import os
 import shutil
 from collections import Counter
 
 import pytest
-import torch
 
 from tevo.data.curriculum import CurriculumConfig
 from tevo.data.datamodule import VideoQuestions
@@ -126,13 +124,6 @@ def test_ranks_take_the_same_number_of_steps_over_different_batches(data, colour
     assert {name for batches in seen for batch in batches for name in batch} == set(one.videos)
 
 
-def test_the_teacher_looks_at_the_same_frames(data, colours):
-    one = ready(data(), colours())
-    for videos, tokens in one.teacher_pairs(colours(scale=2.0)):
-        torch.testing.assert_close(tokens.values, 2.0 * videos.tokens.values, atol=2e-3, rtol=2e-3)
-        assert torch.equal(tokens.spans, videos.tokens.spans)
-
-
 # --- evaluation ---
 
 
@@ -190,29 +181,6 @@ def test_a_verb_without_its_questions_is_refused(data, stage, option):
 # --- videos that cannot be used ---
 
 
-def test_bad_and_short_videos_are_listed_and_never_replaced(data, colours, world, tmp_path):
-    root = tmp_path / "videos"
-    shutil.copytree(world / "train", root)
-    (root / "000001.mp4").write_bytes(b"")
-    (root / "000002.mp4").write_text("no video at all")
-    shutil.copy(world / "clips" / "000000.mp4", root / "tiny.mp4")
-    one = data(root, min_duration_s=8.0)
-    one.prepare_data()
-    one.setup("fit")
-    late = one.videos["000005.mp4"].path
-    with open(late, "r+b") as file:
-        file.truncate(200)  # readable when it was indexed
-    one.attach(colours())
-    assert list(one.videos) == ["000000.mp4", "000003.mp4", "000004.mp4", "000006.mp4", "000007.mp4"]
-    reasons = {bad.path: bad.reason for bad in one.bad_videos}
-    assert reasons.keys() == {str(root / f"00000{i}.mp4") for i in (1, 2, 5)} | {str(root / "tiny.mp4")}
-    assert reasons[str(root / "tiny.mp4")] == "shorter than 8 s"
-    assert [name for batch in one.all_videos() for name in batch.names] == list(one.videos)
-    one.write_bad_videos(tmp_path / "run")
-    rows = [json.loads(line) for line in (tmp_path / "run" / "bad_videos.jsonl").read_text().splitlines()]
-    assert {row["path"]: row["reason"] for row in rows} == reasons
-
-
 def test_too_few_videos_are_refused_with_the_minimum_and_the_reasons(data, world, tmp_path):
     root = tmp_path / "videos"
     root.mkdir()
@@ -222,19 +190,6 @@ def test_too_few_videos_are_refused_with_the_minimum_and_the_reasons(data, world
         data(root).prepare_data()
     with pytest.raises(TevoError, match="at least 1"):
         data(root, videos_per_batch=0)
-
-
-def test_a_second_look_opens_no_video(data, colours, world, tmp_path):
-    root = tmp_path / "videos"
-    shutil.copytree(world / "train", root)
-    first = [batch.tokens.values for batch in ready(data(root), colours()).all_videos()]
-    for path in root.iterdir():
-        status = path.stat()
-        path.write_bytes(bytes(status.st_size))  # as large, as old, and empty of sense
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    second = ready(data(root), colours())
-    assert second.seconds == {"decode": 0.0, "encode": 0.0}
-    assert all(torch.equal(a, b.tokens.values) for a, b in zip(first, second.all_videos(), strict=True))
 
 
 def test_before_a_backbone_is_attached_nothing_is_served(data):

@@ -19,7 +19,7 @@ def cli(place):
 
 @pytest.fixture
 def store(cli):
-    return cli.videos.store_of(cli.evolution.backbone)
+    return cli.videos.looking.store(cli.evolution.backbone)
 
 
 def test_videos_to_measure_with_may_bear_the_names_of_those_to_train_on(cli, store):

@@ -1,42 +1,33 @@
 """The DataModule of a run: raw videos in one phase, pooled questions in the next, all of it resumable."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
-
-from tevo.backbones.base import Backbone
-from tevo.data.collection import Probing, default_cache_dir, write_bad_videos
+from tevo.data.collection import Probing, default_cache_dir
 from tevo.data.curriculum import Curriculum, CurriculumConfig
-from tevo.data.datasets import VideoBatch
-from tevo.data.features import MAX_TOKENS, FeatureStore
+from tevo.data.features import MAX_TOKENS
 from tevo.data.loader import Share, generator_of, shuffled_order
 from tevo.data.pool import Pool, heldout_videos
-from tevo.data.ranks import gather
+from tevo.data.seen import Looking, SeenVideos
 from tevo.data.serving import (
     Epoch,
     PooledLoader,
     QuestionLoader,
     VideoLoader,
-    serve_pairs,
     serve_pool,
     serve_questions,
     serve_videos,
 )
-from tevo.data.sources import Found, Sources, disputed
+from tevo.data.sources import Sources
 from tevo.errors import TevoError
-from tevo.structures import Question, Verdict, VideoTokens
-from tevo.video.index import BadVideo
-from tevo.video.info import VideoInfo
+from tevo.structures import Question, Verdict
 
 PHASES = ("questioner", "solver")
-TEACHER_VIDEOS = 256  # assumed: far more tokens than a linear map has numbers
 DEFAULT_CURRICULUM = CurriculumConfig()
 
 
-class VideoQuestions(pl.LightningDataModule):
+class VideoQuestions(SeenVideos):
     """Unlabelled videos of any length, the questions that the run makes of them, and, if given, annotated ones.
 
     Args:
@@ -91,114 +82,23 @@ class VideoQuestions(pl.LightningDataModule):
         seed: int = 0,
         progress: bool = True,
     ) -> None:
-        super().__init__()
         if min(videos_per_batch, questions_per_batch) < 1:
             raise TevoError("--data.videos_per_batch and --data.questions_per_batch must be at least 1")
-        self.cache_dir = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
-        probing = Probing(self.cache_dir, index_timeout_s, workers, progress)
-        self.sources = Sources(root, val_annotations, questions, min_videos, min_duration_s, probing)
-        self.found = Found()
-        self.fps, self.max_frames, self.dense_factor, self.max_tokens = fps, max_frames, dense_factor, max_tokens
-        self.max_cache_bytes, self.seed, self.progress = int(max_cache_gb * 1e9), seed, progress
-        self.videos_per_batch, self.questions_per_batch = videos_per_batch, questions_per_batch
+        folder = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
+        probing = Probing(folder, index_timeout_s, workers, progress)
+        super().__init__(
+            Sources(root, val_annotations, questions, min_videos, min_duration_s, probing),
+            Looking(folder, int(max_cache_gb * 1e9), fps, max_frames, dense_factor, max_tokens, seed),
+            videos_per_batch,
+            progress,
+        )
+        self.seed, self.heldout_share = seed, heldout_share
         self.videos_per_epoch = videos_per_epoch
-        self.questions_per_epoch, self.heldout_share = questions_per_epoch, heldout_share
+        self.questions_per_batch, self.questions_per_epoch = questions_per_batch, questions_per_epoch
         self.curriculum = Curriculum(curriculum)
         self.pool = Pool()
         self.epoch = Epoch("questioner", 1, 0, 1)  # the one served next
-        self.seconds = {"decode": 0.0, "encode": 0.0}  # that attach() took in this process
-        self._stage = "fit"
-        self._store: FeatureStore | None = None
         self._drawn: list[int] | None = None  # the epoch's questions; fixed when it begins
-
-    # --- which videos there are, and what the backbone sees of them ---
-
-    @property
-    def videos(self) -> dict[str, VideoInfo]:
-        """The videos to train on, by name (their path inside the root)."""
-        return self.found.videos
-
-    @property
-    def bad_videos(self) -> list[BadVideo]:
-        """Files that are not used, each with the reason."""
-        return self.found.bad
-
-    def prepare_data(self) -> None:
-        """Probe every file once, in processes of their own; what an earlier run knows is not opened again."""
-        stage = "fit" if self.trainer is None else getattr(self.trainer.state.fn, "value", "fit")
-        self.sources.find(stage, progress=True, number=self._place[0])
-
-    def setup(self, stage: str) -> None:
-        """Read the index that :meth:`prepare_data` left; what one process cannot use, none of them does.
-
-        Raises:
-            TevoError: fewer usable videos than ``min_videos``, or a verb without its questions.
-        """
-        self._stage = stage
-        found = self.sources.find(stage, number=self._place[0])
-        facts = found.facts()
-        if len(set(gather(facts.digest()))) > 1:  # machines that do not share a disk
-            found = self.sources.without(found, disputed(gather(facts)))
-        self.found = found
-
-    def attach(self, backbone: Backbone, with_frames: bool = False) -> None:
-        """Look at every video with this backbone, once; the model's ``setup`` calls it, which comes after this one's.
-
-        With several processes each takes its share, and all learn which videos failed.
-
-        Args:
-            backbone: the frozen one.
-            with_frames: batches carry the frames, too, for a tower that learns.
-        """
-        if self.trainer is not None:
-            backbone.to(self.trainer.strategy.root_device)
-        self._store = self.store_of(backbone, with_frames)
-        failed = self._look(self._store, self.found.videos) | self._look(self._store, self.found.asked.videos)
-        self.found = self.sources.without(self.found, failed)
-
-    def store_of(self, backbone: Backbone, with_frames: bool = False) -> FeatureStore:
-        """Where the features of this backbone come from, by the settings of the run; nothing is read yet."""
-        return FeatureStore(
-            backbone,
-            self.cache_dir / "features",
-            self.fps,
-            self.max_frames,
-            self.dense_factor,
-            self.max_cache_bytes,
-            self.seed,
-            with_frames=with_frames,
-            max_tokens=self.max_tokens,
-        )
-
-    def _look(self, store: FeatureStore, videos: Mapping[str, VideoInfo]) -> dict[str, BadVideo]:
-        """Encode this process's share; returns what failed on any process, by path."""
-        rank, world_size = self._place
-        done = store.encode_all(videos, self.progress and rank == 0, rank, world_size)
-        for part, seconds in done.seconds.items():
-            self.seconds[part] += seconds
-        return {bad.path: bad for share in gather(done.bad) for bad in share}
-
-    @property
-    def _place(self) -> tuple[int, int]:
-        """(rank, world size)."""
-        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
-
-    @property
-    def _part(self) -> Share:
-        """Each batch on one process; what comes of them has to be gathered."""
-        return Share(*self._place, same_length=False)
-
-    @property
-    def store(self) -> FeatureStore:
-        """Features of all videos, once :meth:`attach` was called."""
-        if self._store is None:
-            raise RuntimeError("no backbone is attached yet: call attach(backbone) first, as CoEvolution.setup does")
-        return self._store
-
-    @property
-    def durations_s(self) -> dict[str, float]:
-        """Length of each video that is trained on, in seconds."""
-        return {name: info.duration_s for name, info in self.videos.items()}
 
     # --- training ---
 
@@ -216,6 +116,11 @@ class VideoQuestions(pl.LightningDataModule):
         self.epoch = Epoch(phase, round, epoch, num_epochs)
         self._drawn = None
         self.curriculum.start_round(round)
+
+    @property
+    def _part(self) -> Share:
+        """Each batch on one process; what comes of them has to be gathered."""
+        return Share(*self._place, same_length=False)
 
     @property
     def heldout(self) -> frozenset[str]:
@@ -258,25 +163,6 @@ class VideoQuestions(pl.LightningDataModule):
         kept = {name: info for name, info in self.videos.items() if name in self.heldout} or self.videos
         return serve_videos(self.store, kept, self.videos_per_batch, "heldout", self._part)
 
-    @property
-    def teacher_videos(self) -> dict[str, VideoInfo]:
-        """The videos that phase 0 sees, evenly among those to train on."""
-        step = max(1, len(self.videos) // TEACHER_VIDEOS)
-        return dict(list(self.videos.items())[::step][:TEACHER_VIDEOS])
-
-    def teacher_store(self, teacher: Backbone, store: FeatureStore) -> FeatureStore:
-        """Where the teacher's features come from: of the very frames that ``store`` has of the backbone's."""
-        theirs = self.store_of(teacher)
-        theirs.plan = store.plan
-        return theirs
-
-    def teacher_pairs(self, teacher: Backbone) -> Iterator[tuple[VideoBatch, VideoTokens]]:
-        """Some videos as the backbone saw them beside what its teacher sees in the same frames (phase 0)."""
-        store, some = self.teacher_store(teacher, self.store), self.teacher_videos
-        failed = self._look(store, some)
-        some = {name: info for name, info in some.items() if info.path not in failed}
-        yield from serve_pairs(self.store, store, some, self.videos_per_batch)
-
     # --- evaluation ---
 
     @property
@@ -312,11 +198,7 @@ class VideoQuestions(pl.LightningDataModule):
         """The questions of ``questions``."""
         return self._asking(self._part)
 
-    # --- what is left behind ---
-
-    def write_bad_videos(self, folder: Path) -> None:
-        """Write ``bad_videos.jsonl`` into a run's folder."""
-        write_bad_videos(folder / "bad_videos.jsonl", self.bad_videos)
+    # --- checkpoints ---
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch being served, its questions, the pool and the curriculum, as plain values."""

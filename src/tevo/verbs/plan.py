@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from tevo.data.datamodule import TEACHER_VIDEOS
 from tevo.data.pool import heldout_videos
+from tevo.data.seen import TEACHER_VIDEOS
 from tevo.tasks.planning import Pace, PaceKeeper, Work, estimate, solver_epoch_sizes
 from tevo.tasks.schedule import Schedule
 from tevo.verbs.rehearsal import Rehearsal, rehearse, write_list
@@ -104,7 +104,7 @@ def make_plan(cli: Rehearsal, folder: Path) -> Plan:
     data.prepare_data()
     data.setup("fit")
     tuned = model.solver.needs_frames
-    store = data.store_of(model.backbone.to(cli.trainer.strategy.root_device), with_frames=tuned)
+    store = data.looking.store(model.backbone.to(cli.trainer.strategy.root_device), with_frames=tuned)
     survey = survey_of(cli, store)
     own = [info for info in survey.videos.values() if info.path in survey.missing]
     frame_s, looked_at = look(store, own or [info for info in survey.asked.values() if info.path in survey.missing])
@@ -125,7 +125,7 @@ def make_plan(cli: Rehearsal, folder: Path) -> Plan:
         sample=len(sample),
         tokens=[item.num_tokens for item in features],
         feature_bytes=round(num_bytes / frames * sum(survey.frames.values())),
-        bound_bytes=data.max_cache_bytes,
+        bound_bytes=data.looking.max_cache_bytes,
         memory_bytes=round(MORE_MEMORY * peak_bytes()),
         card_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
         questions=pooled * len(survey.videos),
