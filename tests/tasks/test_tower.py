@@ -115,7 +115,7 @@ def test_what_was_measured_comes_back_from_checkpoint_and_folder(run, learning, 
         assert torch.equal(solver.tower.weights()[name], weight)
     rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()][:4]
     asked = {question.id: question for question in videos.val_questions}
-    replies = Answerer(solver, release, videos.cache_dir).answer_all(
+    replies = Answerer(solver, release, videos.looking.cache_dir).answer_all(
         [asked[row["qid"]] for row in rows], world / "test", progress=False
     )
     for row, reply in zip(rows, replies, strict=True):
@@ -151,7 +151,7 @@ def test_evidence_is_judged_by_what_the_tower_sees(run, world):
     """Not by what the frozen backbone would have shown it."""
     model, _, _, videos = run
     release = Release(model.backbone, {}, videos.store.plan, model.questioner.phrases)
-    judge = Answerer(model.solver, release, videos.cache_dir)
+    judge = Answerer(model.solver, release, videos.looking.cache_dir)
     lines = (world / "test" / "annotations.jsonl").read_text().splitlines()
     rows = [row | {"pred_answer": row["answer"], "pred_relevant_windows": row["relevant_windows"]}
             for row in map(json.loads, lines)]  # fmt: skip
