@@ -17,11 +17,11 @@ def tokenizer():
 
 def their_positions(model, prefix, video, seconds):
     """transformers' own positions of a prompt with so many seconds a step."""
-    rows, columns = video.grid
+    rows, columns = (side * model.patches.merge for side in video.grid)
     positions, _ = model.model.model.get_rope_index(
         prefix.ids[None],
         mm_token_type_ids=prefix.is_video[None].int() * 2,
-        video_grid_thw=torch.tensor([[video.num_steps, rows * 2, columns * 2]]),
+        video_grid_thw=torch.tensor([[video.num_steps, rows, columns]]),
         second_per_grid_ts=torch.tensor([seconds]),
     )
     return positions[:, 0]

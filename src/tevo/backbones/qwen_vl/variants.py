@@ -63,7 +63,7 @@ def qwen2_5_vl_tiny(
     train_vision: bool = False,
     checkpointing: bool = False,
 ) -> QwenVL:
-    """The same class with 1.5 million parameters, for the procedural world.
+    """The same class with 2.2 million parameters, for the procedural world.
 
     Args:
         pretrained: "shipped" for the weights in the package, a file of ``save_tiny``, or False for random ones.
@@ -73,7 +73,7 @@ def qwen2_5_vl_tiny(
     """
     built = QwenVL(
         QWEN2_5_VL_TINY, str(TOKENIZER), name="qwen2_5_vl_tiny", trainable=trainable, train_vision=train_vision,
-        image_size_px=64, checkpointing=checkpointing, min_cells=4,
+        image_size_px=64, checkpointing=checkpointing, min_cells=1,
     )  # fmt: skip
     if pretrained:
         load_tiny(built.model, tiny_weights("qwen2_5_vl_tiny", pretrained))
