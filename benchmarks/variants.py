@@ -48,7 +48,7 @@ LANGUAGE_MODELS = Variant(  # as conf/quickstart_qwen.yaml
     solver={"group": 6, "grpo_lr": 5e-4, "words": Words(max_new_tokens=48, control_votes=2)},
     run={"rounds": ROUNDS, "pool": _OPEN, "votes": 4, "pseudo_label_epochs": 2},
     data={
-        "max_tokens": 256, "max_frames": 256, "videos_per_epoch": 64, "questions_per_epoch": 1200,
+        "max_tokens": 96, "max_frames": 256, "videos_per_epoch": 64, "questions_per_epoch": 1200,
         "curriculum": CurriculumConfig(opens="epoch", opens_at_round=(1, 1, 1, 9)),
     },
 )  # fmt: skip
