@@ -81,6 +81,9 @@ CELLS = (
 )  # fmt: skip
 ABLATIONS = {
     "questioner_frozen": Variant(run={"questioner_epochs": 0}),
+    "questioner_harder": Variant(  # a hundred steps a round of 400 videos, where the default takes ten
+        questioner={"lr": 3e-2}, run={"questioner_epochs": 4}, data={"videos_per_epoch": None}
+    ),
     "solver_frozen": Variant(solver={"lr": 0.0, "grpo_lr": 0.0}),
     "random_evidence": Variant(questioner={"windows": "random"}),
     "full_view": Variant(questioner={"view": "full"}),
